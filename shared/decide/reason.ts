@@ -1,0 +1,91 @@
+// Why a request or flow was not carried as asked: one word for records, metrics, explain and Proxy-Status, with the
+// HTTP status it is answered with. `docs/reasons.md` has a heading for each and is checked against this list.
+
+export interface ReasonMeaning {
+  /** The status of our own answer at an HTTP door, unless the decision names another one. */
+  readonly status: number
+  /** In the IANA registry of HTTP proxy error types (RFC 9209 section 2.3). */
+  readonly isRegistered: boolean
+  /** One sentence. */
+  readonly says: string
+}
+
+/**
+ * Words and recommended statuses of RFC 9209 section 2.3, with two departures: `destination_not_found` is 404 where the
+ * RFC recommends 500 (a host or path nobody routes is the client's to mend), and `proxy_loop_detected` is 508 where it
+ * recommends 502 (RFC 5842 has the fitting status).
+ */
+export const reasons = {
+  destination_not_found: { status: 404, isRegistered: true, says: 'No route matches the request.' },
+  destination_unavailable: { status: 503, isRegistered: true, says: 'The pool has no endpoint that may be used now.' },
+  destination_ip_unroutable: {
+    status: 502,
+    isRegistered: true,
+    says: 'There is no network route to the address of the endpoint.',
+  },
+  dns_error: { status: 502, isRegistered: true, says: 'The name of the endpoint could not be resolved.' },
+  dns_timeout: { status: 504, isRegistered: true, says: 'Resolving the name of the endpoint took too long.' },
+  connection_refused: { status: 502, isRegistered: true, says: 'The endpoint refused the connection.' },
+  connection_terminated: {
+    status: 502,
+    isRegistered: true,
+    says: 'The connection to the endpoint was closed before the answer was complete.',
+  },
+  connection_timeout: { status: 504, isRegistered: true, says: 'Connecting to the endpoint took too long.' },
+  connection_limit_reached: {
+    status: 503,
+    isRegistered: true,
+    says: 'The pool or every endpoint left in it has as many requests or flows open as it may have.',
+  },
+  tls_protocol_error: { status: 502, isRegistered: true, says: 'TLS with the endpoint failed.' },
+  tls_certificate_error: {
+    status: 502,
+    isRegistered: true,
+    says: 'The certificate of the endpoint could not be verified.',
+  },
+  http_request_error: { status: 400, isRegistered: true, says: 'The request is malformed or larger than allowed.' },
+  http_request_denied: { status: 403, isRegistered: true, says: 'The config does not let this client or request in.' },
+  http_response_incomplete: { status: 502, isRegistered: true, says: 'The answer of the endpoint ended early.' },
+  http_response_timeout: {
+    status: 504,
+    isRegistered: true,
+    says: 'The endpoint did not answer within the time for a try or for the request.',
+  },
+  http_upgrade_failed: { status: 502, isRegistered: true, says: 'The endpoint did not switch protocols as asked.' },
+  http_protocol_error: {
+    status: 502,
+    isRegistered: true,
+    says: 'The endpoint answered with something that is not HTTP.',
+  },
+  proxy_internal_response: {
+    status: 200,
+    isRegistered: true,
+    says: 'The config says to answer here, without an endpoint.',
+  },
+  proxy_internal_error: { status: 500, isRegistered: true, says: 'A bug in Fourseven.' },
+  proxy_configuration_error: {
+    status: 500,
+    isRegistered: true,
+    says: 'The config asks for something that this door cannot do.',
+  },
+  proxy_loop_detected: {
+    status: 508,
+    isRegistered: true,
+    says: 'The request came back through the same instance.',
+  },
+  // Ours: the registry has no word. 499 is nginx's; it stands in records only, since nobody is there to read it.
+  client_gone: { status: 499, isRegistered: false, says: 'The client went away before it was answered.' },
+  connection_limit: {
+    status: 503,
+    isRegistered: false,
+    says: 'The listener has as many connections open as it may have.',
+  },
+  idle_timeout: { status: 408, isRegistered: false, says: 'No byte went either way for the idle timeout.' },
+  drained: {
+    status: 503,
+    isRegistered: false,
+    says: 'The flow was ended because its route, endpoint or relay was taken out of use.',
+  },
+} as const satisfies Readonly<Record<string, ReasonMeaning>>
+
+export type Reason = keyof typeof reasons

@@ -1,0 +1,52 @@
+// Which feature works at which door: the one place. Types, `check`, docs and explain read it.
+
+/** Where traffic comes in. A door that is not open yet is refused by `parse` with a word on where its features will be. */
+export const doors = {
+  edge: { layer: 7, plane: 'workers', isOpen: true, says: 'the Worker at the edge' },
+  http: { layer: 7, plane: 'relay', isOpen: false, says: 'the relay, HTTP/1.1, HTTP/2 and gRPC per request' },
+  tcp: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, any TCP' },
+  tls: { layer: 4, plane: 'relay', isOpen: false, says: 'the relay, TLS by SNI and ALPN' },
+  udp: { layer: 4, plane: 'relay', isOpen: false, says: 'the relay, UDP sessions' },
+  kernel: { layer: 4, plane: 'relay', isOpen: false, says: 'the kernel, NAT and direct server return' },
+} as const
+
+export type Door = keyof typeof doors
+
+const L7 = ['edge', 'http'] as const
+const L4 = ['tcp', 'tls', 'udp', 'kernel'] as const
+const ALL = [...L7, ...L4] as const
+
+/** A feature by its key in a rule, match, split or pool, and the doors that can keep it. */
+export const features: Readonly<Record<string, readonly Door[]>> = {
+  'route.hostnames': L7,
+  'match.path': L7,
+  'match.method': L7,
+  'match.header': L7,
+  'match.query': L7,
+  'match.cookie': L7,
+  'match.country': ['edge'],
+  'match.address': ALL,
+  'rule.variants': ALL,
+  'rule.redirect': L7,
+  'rule.reply': L7,
+  'rule.filters': L7,
+  'rule.retry': ['edge', 'http', 'tcp', 'tls'],
+  'rule.timeouts.request': L7,
+  'rule.timeouts.try': L7,
+  'rule.timeouts.connect': ['tcp', 'tls'],
+  'rule.timeouts.idle': ['tcp', 'tls', 'udp', 'kernel'],
+  'split.by.cookie': L7,
+  'split.by.header': L7,
+  'split.by.address': ALL,
+  'split.pin.first': L7,
+  'split.force': L7,
+  'split.expose': L7,
+  'pool.affinity': L7,
+  'pool.balance.hash.cookie': L7,
+  'pool.balance.hash.header': L7,
+  'pool.balance.hash.address': ALL,
+  'pool.balance.hash.flow': L4,
+  'pool.balance.least-requests': ['edge', 'http', 'tcp', 'tls', 'udp'],
+  'pool.balance.latency': ['edge', 'http', 'tcp', 'tls'],
+  'pool.balance.boundedLoad': ['edge', 'http', 'tcp', 'tls'],
+}

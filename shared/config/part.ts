@@ -1,0 +1,23 @@
+// The part of a config that one plane needs: its listeners, their routes, and the pools those name. The edge is never
+// told the addresses of databases, and a variable only the relay knows need not be set at the edge.
+
+import { doors } from './doors.ts'
+import type { Config, Route } from './parse.ts'
+
+export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
+  const listeners = config.listeners.filter(listener => doors[listener.kind].plane === plane)
+  const names = new Set(listeners.map(listener => listener.name))
+  const routes = config.routes.filter(route => route.listeners.some(name => names.has(name)))
+  const used = new Set(routes.flatMap(poolsOf))
+  return { listeners, routes, pools: config.pools.filter(pool => used.has(pool.name)) }
+}
+
+/** The names of the pools a route may send to. */
+export function poolsOf(route: Route): string[] {
+  if (route.layer === 4) return route.rules.flatMap(rule => rule.variants.map(variant => variant.pool))
+  return route.rules.flatMap(rule =>
+    rule.action.do === 'forward'
+      ? rule.action.variants.flatMap(variant => ('pool' in variant.to ? [variant.to.pool] : []))
+      : [],
+  )
+}

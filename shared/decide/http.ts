@@ -1,0 +1,82 @@
+// The decision for a request: a function of its arguments and nothing else.
+
+import { next, whyNone } from '../pool/balance.ts'
+import type { Draw } from '../pool/draw.ts'
+import type { Observed } from '../pool/observed.ts'
+import type { Endpoint, Pool } from '../pool/pool.ts'
+import type { HttpMatch, HttpVariant, Table } from '../table/table.ts'
+import { splitKeyOf } from '../wire/address.ts'
+import { keptEndpoint } from './affinity.ts'
+import type { CookieOut, HttpDecision } from './decision.ts'
+import type { RequestFacts } from './facts.ts'
+import { matchHttp } from './match.ts'
+import { reasons } from './reason.ts'
+import { chooseVariant } from './variant.ts'
+
+/** What to do with a request. Reads `observed` as it is now; claims nothing. */
+export function decideHttp(table: Table, facts: RequestFacts, observed: Observed, draw: Draw): HttpDecision {
+  const match = matchHttp(table.httpDoors.get(facts.door), facts)
+  if (match === undefined) return NO_ROUTE
+  const rule = match.rule
+  const action = rule.action
+  if (action.do === 'redirect') return { do: 'redirect', rule, match, redirect: action.redirect }
+  if (action.do === 'reply') {
+    const reply = action.reply
+    return { do: 'reply', rule, variant: undefined, reason: undefined, status: reply.status, reply, cookies: NONE }
+  }
+  if (action.split === undefined) return forward(table, match, action.variants[0]!, NONE, facts, observed, draw)
+  const choice = chooseVariant(action.split, action.variants, facts, draw)
+  return forward(table, match, choice.variant, choice.cookies, facts, observed, draw)
+}
+
+function forward(
+  table: Table,
+  match: HttpMatch,
+  variant: HttpVariant,
+  cookies: readonly CookieOut[],
+  facts: RequestFacts,
+  observed: Observed,
+  draw: Draw,
+): HttpDecision {
+  const rule = match.rule
+  const pool = variant.to.pool
+  if (pool === undefined) {
+    const reply = variant.to.reply
+    return { do: 'reply', rule, variant, reason: undefined, status: reply.status, reply, cookies }
+  }
+  const key = requestKey(pool, table, facts)
+  const first =
+    (pool.affinity === undefined ? undefined : keptEndpoint(pool, table.needs, facts, observed)) ??
+    next(pool, UNTRIED, observed, facts.now, draw, key)
+  if (first === undefined) {
+    const reason = whyNone(pool, UNTRIED, observed, facts.now)
+    return { do: 'reply', rule, variant, reason, status: reasons[reason].status, reply: undefined, cookies }
+  }
+  return { do: 'forward', rule, match, variant, gates: NONE, pool, first, key, cookies }
+}
+
+/** What the pool's hash goes by in this request; undefined when it does not hash or the request lacks it. */
+export function requestKey(pool: Pool, table: Table, facts: RequestFacts): string | undefined {
+  if (pool.balance.by !== 'hash') return undefined
+  const key = pool.balance.key
+  switch (key.from) {
+    case 'header':
+      return facts.headers[table.needs.headers.indexOf(key.name)]
+    case 'cookie':
+      return facts.cookies[table.needs.cookies.indexOf(key.name)]
+    default:
+      return facts.address === undefined ? undefined : splitKeyOf(facts.address)
+  }
+}
+
+const NONE: readonly never[] = []
+const UNTRIED: readonly Endpoint[] = []
+const NO_ROUTE: HttpDecision = {
+  do: 'reply',
+  rule: undefined,
+  variant: undefined,
+  reason: 'destination_not_found',
+  status: reasons.destination_not_found.status,
+  reply: undefined,
+  cookies: NONE,
+}

@@ -1,20 +1,15 @@
-// All tests in one run: the core, the relay and the command in Node; the Worker inside workerd.
+// All tests in one run, under Node: the Worker's tests drive it in real workerd from outside.
 
-import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    projects: [
-      {
-        test: {
-          name: 'node',
-          include: ['test/**/*.test.ts'],
-          exclude: ['test/workers/**'],
-          testTimeout: 30_000,
-        },
-      },
-    ],
+    name: 'node',
+    include: ['test/**/*.test.ts'],
+    reporters: ['default', './test/support/closing-line.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Two cores: more workers only make the tests with real servers wait for each other.
+    maxWorkers: 2,
   },
 })
-void cloudflareTest

@@ -39,9 +39,9 @@ function forward(
   draw: Draw,
 ): HttpDecision {
   const rule = match.rule
-  const pool = variant.to.pool
+  const pool = variant.pool
   if (pool === undefined) {
-    const reply = variant.to.reply
+    const reply = variant.reply!
     return { do: 'reply', rule, variant, reason: undefined, status: reply.status, reply, cookies }
   }
   const key = requestKey(pool, table, facts)

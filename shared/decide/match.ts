@@ -1,7 +1,7 @@
 // Whether a match holds for a request, and which match of a door is the first that does.
 
-import { findMatch } from '../table/host-index.ts'
 import { listenerFor } from '../table/hostname.ts'
+import { findMatch } from '../table/route-index.ts'
 import type { Condition, FlowListener, FlowMatch, HttpDoor, HttpMatch } from '../table/table.ts'
 import { type Address, cidrContains } from '../wire/address.ts'
 import type { FlowFacts, RequestFacts } from './facts.ts'
@@ -15,9 +15,8 @@ export function matchHttp(door: HttpDoor | undefined, facts: RequestFacts): Http
 /** Everything of a match but an exact or prefix path, which the path index has seen to. */
 export function holds(match: HttpMatch, facts: RequestFacts): boolean {
   const methods = match.methods
-  if (methods !== undefined && !methods.includes(facts.method)) return false
-  const regex = match.path.regex
-  if (regex !== undefined && !regex.test(facts.path)) return false
+  if (methods !== undefined && methods[0] !== facts.method && !methods.includes(facts.method)) return false
+  if (match.regex !== undefined && !match.regex.test(facts.path)) return false
   const conditions = match.conditions
   for (let i = 0; i < conditions.length; i++) {
     if (!conditionHolds(conditions[i]!, facts)) return false
@@ -41,9 +40,10 @@ export function conditionHolds(condition: Condition, facts: RequestFacts): boole
 }
 
 /** Whether a path takes a request path, alone: what the index does for a whole table, for explain and the shadow check. */
-export function pathHolds(path: HttpMatch['path'], value: string): boolean {
+export function pathHolds(match: HttpMatch, value: string): boolean {
+  const { path } = match
   if (path.kind === 'exact') return value === path.value
-  if (path.kind === 'regex') return path.regex.test(value)
+  if (path.kind === 'regex') return match.regex!.test(value)
   if (path.value === '/') return true
   return value.startsWith(path.value) && (value.length === path.value.length || value[path.value.length] === '/')
 }

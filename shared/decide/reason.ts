@@ -75,6 +75,21 @@ export const reasons = {
   },
   // Ours: the registry has no word. 499 is nginx's; it stands in records only, since nobody is there to read it.
   client_gone: { status: 499, isRegistered: false, says: 'The client went away before it was answered.' },
+  client_reset: {
+    status: 499,
+    isRegistered: false,
+    says: 'The connection to the client broke in the middle of the flow: a reset, or no answer to keep-alive.',
+  },
+  endpoint_reset: {
+    status: 502,
+    isRegistered: false,
+    says: 'The connection to the endpoint broke in the middle of the flow: a reset, or no answer to keep-alive.',
+  },
+  relay_exhausted: {
+    status: 503,
+    isRegistered: false,
+    says: 'The relay is out of file descriptors, local ports or memory for one more connection.',
+  },
   connection_limit: {
     status: 503,
     isRegistered: false,

@@ -10,9 +10,9 @@ import { reasons } from '../decide/reason.ts'
 import { redirectLocation } from '../http/paths.ts'
 import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
-import { allHostMatches, type HostMatches } from '../table/host-index.ts'
 import { coversHost, listenerFor } from '../table/hostname.ts'
 import { compareRanks, decidingStep, rankOfHost } from '../table/precedence.ts'
+import { allHostMatches, type HostMatches } from '../table/route-index.ts'
 import type { Condition, HttpListener, HttpMatch, Table } from '../table/table.ts'
 import { explainPool, type PoolExplanation } from './pool.ts'
 import { explainSplit, type SplitExplanation } from './split.ts'
@@ -141,7 +141,7 @@ function candidateOf(entry: RankedMatch, serves: boolean, facts: RequestFacts): 
 function failedPredicate(entry: RankedMatch, facts: RequestFacts): FailedPredicate | undefined {
   const { match, hostname } = entry
   if (!coversHost(hostname, facts.host)) return { predicate: 'hostname', wanted: hostname!, got: facts.host }
-  if (!pathHolds(match.path, facts.path)) {
+  if (!pathHolds(match, facts.path)) {
     return { predicate: `path ${match.path.kind}`, wanted: match.path.value, got: facts.path }
   }
   if (holds(match, facts)) return undefined
@@ -208,8 +208,7 @@ function poolWords(
   observed: Observed,
   draw: Draw,
 ): PoolExplanation | undefined {
-  const pool =
-    decision.do === 'forward' ? decision.pool : decision.do === 'reply' ? decision.variant?.to.pool : undefined
+  const pool = decision.do === 'forward' ? decision.pool : decision.do === 'reply' ? decision.variant?.pool : undefined
   if (pool === undefined) return undefined
   const key = requestKey(pool, table, facts)
   const first = decision.do === 'forward' ? decision.first : undefined

@@ -8,8 +8,8 @@ import type { Config, Route } from '../config/parse.ts'
 import type { Problem } from '../config/problem.ts'
 import type { RequestFacts } from '../decide/facts.ts'
 import { matchHttp } from '../decide/match.ts'
-import { allHostMatches, type HostMatches } from '../table/host-index.ts'
 import { isWildcard, listenerFor, servedHosts } from '../table/hostname.ts'
+import { allHostMatches, type HostMatches } from '../table/route-index.ts'
 import type { Condition, HttpDoor, HttpListener, HttpMatch, Needs, Table } from '../table/table.ts'
 import { type Cidr, parseAddress } from '../wire/address.ts'
 import { sampleOf } from './sample.ts'
@@ -159,7 +159,7 @@ function pathTakesAll(wide: HttpMatch, narrow: HttpMatch): boolean {
   const [outer, inner] = [wide.path, narrow.path]
   if (outer.kind === 'prefix' && outer.value === '/') return true
   if (outer.kind === inner.kind && outer.value === inner.value) return true
-  if (outer.kind === 'regex') return outer.value === '.*' || (inner.kind === 'exact' && outer.regex.test(inner.value))
+  if (outer.kind === 'regex') return outer.value === '.*' || (inner.kind === 'exact' && wide.regex!.test(inner.value))
   if (outer.kind === 'exact' || inner.kind === 'regex') return false
   return inner.value.startsWith(`${outer.value}/`) || inner.value === outer.value
 }

@@ -70,10 +70,8 @@ export function whyNone(
   now: number,
 ): 'destination_unavailable' | 'connection_limit_reached' {
   const seen = view(pool, observed, now)
-  const reachable = tried.length === 0 ? seen.loaded : seen.endpoints.length
   const isPoolFull = observed.poolOpen[pool.index]! >= pool.maxRequests
-  for (let place = 0; place < reachable; place++) {
-    const endpoint = seen.endpoints[place]!
+  for (const endpoint of seen.endpoints) {
     if (wasTried(endpoint, tried)) continue
     if (isPoolFull || observed.open[endpoint.slot]! >= pool.maxRequestsPerEndpoint) return 'connection_limit_reached'
   }
@@ -188,7 +186,6 @@ function betterOfTwo(
     let at = floor + ballot(draw, tried, 2) * (width - cut)
     if (at >= start) at += cut
     two = placeAt(cumulative, from, to, at)
-    if (two === one) two = one + 1 < to ? one + 1 : one - 1
   }
   const oneLoad = openForWeight(seen, one, observed, now)
   const twoLoad = openForWeight(seen, two, observed, now)
@@ -215,7 +212,7 @@ function takeByHash(
   hash: number,
 ): Endpoint | undefined {
   const { levels } = seen
-  const chosen = levels[0]!.loadUpTo === 1 ? 0 : levelAt(seen, unit(combine(hash, levelSalt)))
+  const chosen = levels[0]!.loadUpTo === 1 ? 0 : levelAt(seen, unit(hash))
   let place = ownerOf(seen, levels[chosen]!, boundedLoad, tried, observed, now, hash)
   for (let other = 0; place === -1 && other < levels.length; other++) {
     if (mayFallTo(seen, other, chosen, tried)) {
@@ -245,8 +242,8 @@ function ownerOf(
   ) {
     return owner
   }
-  // Only this owner's keys come here; each finds a place of its own among the rest.
-  return highest(seen, level, boundedLoad, owner, tried, observed, now, combine(hash, displacedSalt))
+  // Only this owner's keys come here; rendezvous, which shares nothing with the table, spreads them over the rest.
+  return highest(seen, level, boundedLoad, owner, tried, observed, now, hash)
 }
 
 /**
@@ -373,5 +370,3 @@ function ballot(draw: Draw, tried: readonly Endpoint[], index: number): number {
 
 /** Two endpoints of weights 8,000 and 1: whoever looks for the second would else walk 8,000 seats. */
 const longestWalk = 32
-const levelSalt = 0x6c65766c
-const displacedSalt = 0x6d6f7665

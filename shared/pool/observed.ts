@@ -43,8 +43,8 @@ export interface Observed {
   /** Moves whenever the availability of one of the pool's endpoints changes. */
   readonly generations: Int32Array
 
-  /** Of this thread: round-robin turns and views by pool index. */
-  readonly turns: Uint32Array
+  /** Of this thread, by pool index: round-robin turns, from 0 to 2^31 - 1 and round (beyond it `%` is ten times slower). */
+  readonly turns: Int32Array
   readonly views: (View | undefined)[]
 }
 
@@ -96,7 +96,7 @@ export function attachObserved(buffer: ArrayBufferLike, firstTurn: number): Obse
     poolOpen: byPool(0),
     window: byPool(1),
     generations: byPool(2),
-    turns: new Uint32Array(pools).fill(firstTurn),
+    turns: new Int32Array(pools).fill(firstTurn & lastTurn),
     views: [],
   }
 }
@@ -138,7 +138,7 @@ export function claim(observed: Observed, pool: Pool, endpoint: Endpoint): boole
     Atomics.sub(observed.poolOpen, pool.index, 1)
     return false
   }
-  observed.turns[pool.index]! += 1
+  observed.turns[pool.index] = (observed.turns[pool.index]! + 1) & lastTurn
   return true
 }
 
@@ -157,24 +157,38 @@ export function settle(
   latencyMs: number,
   now: number,
 ): void {
-  const { slot } = endpoint
-  Atomics.sub(observed.open, slot, 1)
+  Atomics.sub(observed.open, endpoint.slot, 1)
   Atomics.sub(observed.poolOpen, pool.index, 1)
-  if (outcome === 'neutral') return
+  if (outcome !== 'neutral') learn(observed, pool, endpoint, outcome, latencyMs, now)
+}
+
+/**
+ * The part of `settle` that learns, without ending the claim: a flow is a success once it is connected and may then stay
+ * open for hours. It is settled as `neutral` when it ends.
+ */
+export function learn(
+  observed: Observed,
+  pool: Pool,
+  endpoint: Endpoint,
+  outcome: 'success' | 'failure',
+  latencyMs: number,
+  now: number,
+): void {
+  const { slot } = endpoint
   const isFailure = outcome === 'failure'
   if (latencyMs >= 0) learnLatency(observed, slot, latencyMs, isFailure, now)
   const { outlier } = pool
   if (outlier === undefined) return
   if (outlier.successRateFactor > 0) {
     const window = Math.floor(now / windowMs) | 0
-    const counted = Atomics.load(observed.window, pool.index)
+    const counted = observed.window[pool.index]!
     if (window !== counted && Atomics.compareExchange(observed.window, pool.index, counted, window) === counted) {
       closeWindow(observed, pool, outlier.successRateFactor, window === counted + 1, now)
     }
     Atomics.add(isFailure ? observed.failures : observed.successes, slot, 1)
   }
   if (!isFailure) {
-    if (Atomics.load(observed.failuresInRow, slot) !== 0) Atomics.store(observed.failuresInRow, slot, 0)
+    if (observed.failuresInRow[slot] !== 0) Atomics.store(observed.failuresInRow, slot, 0)
     return
   }
   // What began before the ejection and fails during it was judged already.
@@ -265,6 +279,7 @@ const slotColumns = [
   'failures',
 ] as const
 const columns = [...slotColumns, 'poolOpen', 'window', 'generations', 'turns'] as const
+const lastTurn = 0x7fff_ffff
 const headBytes = 8
 const slotBytes = 4 * 8 + 6 * 4
 const poolBytes = 3 * 4

@@ -68,8 +68,8 @@ export function compilePool(
     slowStartMs: config.slowStartMs,
     affinity: config.affinity,
     outlier: config.outlier,
-    maxRequests: config.maxRequests,
-    maxRequestsPerEndpoint: config.maxRequestsPerEndpoint,
+    maxRequests: config.maxRequests ?? Number.POSITIVE_INFINITY,
+    maxRequestsPerEndpoint: config.maxRequestsPerEndpoint ?? Number.POSITIVE_INFINITY,
     retryBudget: config.retryBudget,
   }
 }

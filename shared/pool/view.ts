@@ -17,7 +17,7 @@ export interface View {
   readonly levels: readonly Level[]
   /** By place in `endpoints`. Of all requests, the share it should get; those of loaded ones sum to 1. In reserve: of its level. */
   readonly shares: Float64Array
-  /** Sums of `shares` up to and with each loaded one; the last is 1. */
+  /** Sums of `shares` up to and with each loaded one; the last is 1 but for rounding. */
   readonly cumulative: Float64Array
   /** Weight over the mean weight of its level: 1 when all weigh the same. */
   readonly relative: Float64Array
@@ -37,18 +37,22 @@ export interface Level {
   /** Its endpoints are `endpoints[from]` up to, not with, `endpoints[to]`. */
   readonly from: number
   readonly to: number
-  /** The share of requests up to and with this level; 1 for the last one with load. Reserve levels repeat 1. */
+  /** The share of requests up to and with this level; 1, but for rounding, from the last one with load on. */
   readonly loadUpTo: number
   readonly hasEqualWeights: boolean
 }
 
-/** The view of this moment, from the memo of this thread when nothing has changed since. */
+/**
+ * The view of this moment, from the memo of this thread when nothing has changed since. The generation is read without
+ * Atomics here, which cost more than all the rest: a change of another thread may be seen some nanoseconds later, and
+ * `look` reads in order.
+ */
 export function view(pool: Pool, observed: Observed, now: number): View {
   const memo = observed.views[pool.index]
   if (
     memo !== undefined &&
     memo.pool === pool &&
-    memo.generation === Atomics.load(observed.generations, pool.index) &&
+    memo.generation === observed.generations[pool.index] &&
     now < memo.until
   ) {
     return memo
@@ -207,8 +211,6 @@ function arrange(
     sum += shares[place]!
     cumulative[place] = sum
   }
-  // Rounding must not leave a gap at the top that no draw may fall into.
-  if (loaded > 0) cumulative[loaded - 1] = 1
   return {
     pool,
     generation: timing.generation,

@@ -19,9 +19,9 @@ import { hash32 } from '../pool/hash.ts'
 import { compilePool, type Pool } from '../pool/pool.ts'
 import { type Cidr, parseCidr } from '../wire/address.ts'
 import { compileEdits } from './edits.ts'
-import { buildHostIndex } from './host-index.ts'
 import { servedHosts } from './hostname.ts'
 import { matchRank } from './precedence.ts'
+import { buildRouteIndex } from './route-index.ts'
 import { dealFresh } from './slots.ts'
 import type {
   Condition,
@@ -178,10 +178,10 @@ function compileHttpRule(
   return rule.matches.map((match, place) => ({
     rule: compiled,
     place,
-    path:
-      match.path.kind === 'regex'
-        ? { kind: 'regex', value: match.path.value, regex: wholeValue(match.path.value) }
-        : { kind: match.path.kind, value: match.path.value, regex: undefined },
+    path: match.path,
+    text:
+      match.path.kind === 'regex' || (match.path.value === '/' && match.path.kind === 'prefix') ? '' : match.path.value,
+    regex: match.path.kind === 'regex' ? wholeValue(match.path.value) : undefined,
     methods: match.methods.length === 0 ? undefined : match.methods,
     conditions: compileConditions(match, needs),
     rank: matchRank(match, nextOrder()),
@@ -208,10 +208,8 @@ function compileVariant(
   return {
     name: variant.name,
     weight: variant.weight,
-    to:
-      'pool' in variant.to
-        ? { pool: poolNamed(variant.to.pool), reply: undefined }
-        : { pool: undefined, reply: variant.to.reply },
+    pool: 'pool' in variant.to ? poolNamed(variant.to.pool) : undefined,
+    reply: 'reply' in variant.to ? variant.to.reply : undefined,
     filters,
     requestEdits: compileEdits(filters.request),
     responseEdits: compileEdits(filters.response),
@@ -273,7 +271,7 @@ function pinCookieName(split: string): string {
   return plain === split ? `fs_pin_${plain}` : `fs_pin_${plain}_${hash32(split).toString(36)}`
 }
 
-function compileConditions(match: HttpMatchConfig, needs: NeedsBook): Condition[] {
+function compileConditions(match: HttpMatchConfig, needs: NeedsBook): readonly Condition[] {
   const conditions: Condition[] = [
     ...match.headers.map(header => compileValueMatch('header', header, needs.header(header.name))),
     ...match.cookies.map(cookie => compileValueMatch('cookie', cookie, needs.cookie(cookie.name))),
@@ -287,7 +285,7 @@ function compileConditions(match: HttpMatchConfig, needs: NeedsBook): Condition[
     needs.country()
     conditions.push({ on: 'country', countries: match.countries })
   }
-  return conditions
+  return conditions.length === 0 ? NO_CONDITIONS : conditions
 }
 
 function compileValueMatch(on: 'header' | 'cookie' | 'query', match: NamedValueMatch, index: number): Condition {
@@ -342,7 +340,7 @@ function compileHttpDoors(config: Config, matches: ReadonlyMap<HttpRoute, HttpMa
       }
     }
     const { name, hostnames, clientAddress } = listener
-    return [{ name, hostnames, clientAddress, index: buildHostIndex(entries) }]
+    return [{ name, hostnames, clientAddress, index: buildRouteIndex(entries) }]
   })
   return listeners.length === 0 ? new Map() : new Map([[EDGE_DOOR, { listeners }]])
 }
@@ -370,3 +368,6 @@ function narrowness(match: FlowMatch): number {
   if (match.cidrs.length === 0) return -1
   return Math.min(...match.cidrs.map(cidr => (cidr.family === 4 ? cidr.prefix + 96 : cidr.prefix)))
 }
+
+/** One for all, so that it stays in the processor's cache. */
+const NO_CONDITIONS: readonly Condition[] = []

@@ -5,8 +5,8 @@ import type { ClientAddressSource, Filters, RedirectConfig, ReplyConfig, RetryCo
 import type { Pool } from '../pool/pool.ts'
 import type { Cidr } from '../wire/address.ts'
 import type { CompiledEdits } from './edits.ts'
-import type { HostIndex } from './host-index.ts'
 import type { Rank } from './precedence.ts'
+import type { RouteIndex } from './route-index.ts'
 import type { Slots } from './slots.ts'
 
 export interface Table {
@@ -41,7 +41,7 @@ export interface HttpListener {
   readonly name: string
   readonly hostnames: readonly string[]
   readonly clientAddress: ClientAddressSource
-  readonly index: HostIndex
+  readonly index: RouteIndex
 }
 
 export interface HttpRule {
@@ -65,9 +65,9 @@ export interface HttpRule {
 export interface HttpVariant {
   readonly name: string
   readonly weight: number
-  readonly to:
-    | { readonly pool: Pool; readonly reply: undefined }
-    | { readonly pool: undefined; readonly reply: ReplyConfig }
+  /** Either this or `reply`. */
+  readonly pool: Pool | undefined
+  readonly reply: ReplyConfig | undefined
   /** The rule's own and then the variant's, as written; the edits are the same compiled. */
   readonly filters: Filters
   readonly requestEdits: CompiledEdits | undefined
@@ -79,17 +79,17 @@ export interface HttpMatch {
   readonly rule: HttpRule
   /** Its place among the rule's matches. */
   readonly place: number
-  readonly path: PathCondition
+  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string }
+  /** What the index looks for: an exact path, a prefix without its slash at the end (`/` is empty); empty for a regex. */
+  readonly text: string
+  /** Of a path regex. */
+  readonly regex: RegExp | undefined
   /** Undefined: any method. */
   readonly methods: readonly string[] | undefined
   readonly conditions: readonly Condition[]
   /** Without the hostname steps: sorts the matches of one hostname. */
   readonly rank: Rank
 }
-
-export type PathCondition =
-  | { readonly kind: 'exact' | 'prefix'; readonly value: string; readonly regex: undefined }
-  | { readonly kind: 'regex'; readonly value: string; readonly regex: RegExp }
 
 export type Condition =
   | {

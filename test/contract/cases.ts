@@ -816,7 +816,7 @@ export const suites: readonly Suite[] = [
               match: { path: '/variant' },
               variants: [
                 { name: 'fails', weight: 1, reply: { status: 500, body: 'on purpose' } },
-                { name: 'never', weight: 0, pool: 'one' },
+                { name: 'idle', weight: 0, pool: 'one' },
               ],
             },
           ],
@@ -862,7 +862,7 @@ export const suites: readonly Suite[] = [
       {
         it: 'a stripped prefix cannot become another host',
         ask: 'GET http://x.test/strip//evil.test/a',
-        get: { rule: 'r/strip', status: 302, location: 'http://x.test//evil.test/a' },
+        get: { rule: 'r/strip', status: 302, location: 'http://x.test/evil.test/a' },
       },
       {
         it: 'a redirect to a port names it',
@@ -901,9 +901,9 @@ export const suites: readonly Suite[] = [
         get: { rule: 'r/teapot', variant: 'fails', status: 500, body: 'on purpose', cookies: ['fs_id'] },
       },
       {
-        it: 'a configured reply has no Proxy-Status: it is no failure',
+        it: 'a configured reply says in Proxy-Status that nobody else made it',
         ask: 'GET http://x.test/down',
-        get: { rule: 'r/down', status: 503, answer: { 'proxy-status': null } },
+        get: { rule: 'r/down', status: 503, answer: { 'proxy-status': 'fourseven; error=proxy_internal_response' } },
       },
     ],
   },

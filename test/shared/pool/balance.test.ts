@@ -76,8 +76,9 @@ describe('round robin', () => {
 
   test('the counter may wrap', () => {
     const pool = makePool({ a: 1, b: 1, c: 1 })
-    expect(serve(pool, makeObserved(pool, 0xffff_ffff), 3)).toHaveLength(3)
-    expect(serve(pool, makeObserved(pool, 0xffff_ffff), 3)).not.toContain('-')
+    // 2^31 - 1 is one more than a multiple of 3.
+    expect(serve(pool, makeObserved(pool, 0x7fff_ffff), 4).join('')).toBe('babc')
+    expect(serve(pool, makeObserved(pool, 0xffff_ffff), 4).join('')).toBe('babc')
   })
 })
 
@@ -212,11 +213,12 @@ describe('a failover group', () => {
     expect(next(pool, [named(pool, 'main')], makeObserved(pool), noon, 0, undefined)?.name).toBe('spare')
   })
 
-  test('does not help out when the first is merely full', () => {
-    const observed = makeObserved(pool)
-    claim(observed, pool, named(pool, 'main'))
-    expect(next(pool, [], observed, noon, 0, undefined)).toBeUndefined()
-    expect(whyNone(pool, [], observed, noon)).toBe('connection_limit_reached')
+  test.each(everyBalance)('does not help out when the first is merely full: $by', balance => {
+    const full = { ...pool, balance }
+    const observed = makeObserved(full)
+    claim(observed, full, named(full, 'main'))
+    expect(next(full, [], observed, noon, 0, 'user')).toBeUndefined()
+    expect(whyNone(full, [], observed, noon)).toBe('connection_limit_reached')
   })
 })
 
@@ -247,14 +249,20 @@ describe('two choices', () => {
   test('every pair is drawn equally often', () => {
     const pool = makePool(many(5), { balance: { by: 'least-requests' } })
     const observed = makeObserved(pool)
-    // The k-th busiest of 5 wins against all that are busier: 4, 3, 2, 1, 0 of the 10 pairs.
-    observed.open.set([0, 1, 2, 3, 4])
     const tries = 40_000
-    const won = shares(
-      Array.from({ length: tries }, (_, n) => next(pool, [], observed, noon, seedOf(n), undefined)!.name),
-    )
-    for (const [rank, name] of ['e000', 'e001', 'e002', 'e003'].entries()) {
-      expect(isFiveSigma(won[name]!, tries, (4 - rank) / 10)).toBe(true)
+    const least = ['e000', 'e001', 'e002', 'e003', 'e004']
+    for (const opens of [
+      [0, 1, 2, 3, 4],
+      [4, 3, 2, 1, 0],
+    ]) {
+      observed.open.set(opens)
+      const won = shares(
+        Array.from({ length: tries }, (_, n) => next(pool, [], observed, noon, seedOf(n), undefined)!.name),
+      )
+      // Of the 10 pairs the least busy wins 4, the next 3, then 2, 1, 0.
+      for (const [at, open] of opens.entries()) {
+        expect(isFiveSigma(won[least[at]!] ?? 0, tries, (4 - open) / 10)).toBe(true)
+      }
     }
   })
 
@@ -276,12 +284,14 @@ describe('two choices', () => {
       claim(observed, pool, named(pool, name))
       settle(observed, pool, named(pool, name), 'success', latency, noon)
     }
-    const choose = () => next(pool, [], observed, noon, 1, undefined)!.name
-    expect(choose()).toBe('fast')
-    observed.open.set([0, 4])
-    expect(['slow', 'fast']).toContain(choose())
-    observed.open.set([0, 5])
-    expect(choose()).toBe('slow')
+    const choose = (slow: number, fast: number) => {
+      observed.open.set([slow, fast])
+      return shares(Array.from({ length: 100 }, (_, n) => next(pool, [], observed, noon, seedOf(n), undefined)!.name))
+    }
+    expect(choose(0, 0)).toEqual({ fast: 100 })
+    expect(choose(0, 3)).toEqual({ fast: 100 })
+    expect(choose(0, 5)).toEqual({ slow: 100 })
+    expect(choose(1, 5)).toEqual({ fast: 100 })
   })
 
   test('an endpoint without a sample is neither shunned nor flooded', () => {
@@ -421,6 +431,14 @@ describe('hash', () => {
       }
     },
   )
+
+  test('the bound gives way before a request is refused', () => {
+    const pool = makePool(many(3), { balance: { ...hashed, boundedLoad: 1.01 } })
+    const observed = makeObserved(pool)
+    for (let n = 0; n < 5; n++) claim(observed, pool, named(pool, 'e000'))
+    const tried = [named(pool, 'e001'), named(pool, 'e002')]
+    expect(next(pool, tried, observed, noon, 0, 'user')?.name).toBe('e000')
+  })
 
   test('bounded load leaves a key at home while there is room', () => {
     const bounded = makePool(many(8), { balance: { ...hashed, boundedLoad: 1.25 } })

@@ -7,10 +7,14 @@ import { type EndpointSketch, makeObserved, makePool, named, noon } from './make
 
 /** Groups of 100 endpoints; the first so many of each are up. */
 function groups(...up: number[]): { pool: Pool; observed: Observed } {
+  return groupsWith(1.4, up)
+}
+
+function groupsWith(overprovisioning: number, up: number[]): { pool: Pool; observed: Observed } {
   const sketch: EndpointSketch[] = up.flatMap((_, priority) =>
     Array.from({ length: 100 }, (_, index) => ({ name: `p${priority}-${index}`, priority })),
   )
-  const pool = makePool(sketch)
+  const pool = makePool(sketch, { overprovisioning })
   const observed = makeObserved(pool)
   for (const [priority, count] of up.entries()) {
     for (let index = count; index < 100; index++) markDown(observed, pool, named(pool, `p${priority}-${index}`))
@@ -110,6 +114,11 @@ describe('priority groups', () => {
     expect(names(pool, observed)).toEqual(['spare'])
   })
 
+  test('what rounding leaves over (1 - 0.7 - 0.3) is no load for a third group', () => {
+    const { pool, observed } = groupsWith(1, [70, 30, 100])
+    expect(view(pool, observed, noon).loaded).toBe(100)
+  })
+
   test('a drained endpoint is missing capacity: its group spills over', () => {
     const pool = makePool([{ name: 'a' }, { name: 'b' }, { name: 'c', priority: 1 }])
     const observed = makeObserved(pool)
@@ -126,7 +135,7 @@ describe('priority groups', () => {
     expect(Array.from(seen.shares)).toEqual(
       [load * 0.75, load * 0.25, 1 - load].map(share => expect.closeTo(share, 12)),
     )
-    expect(seen.cumulative.at(-1)).toBe(1)
+    expect(seen.cumulative.at(-1)).toBeCloseTo(1, 12)
     expect(Array.from(seen.relative)).toEqual([1.5, 0.5, 1])
   })
 })

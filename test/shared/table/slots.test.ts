@@ -12,7 +12,9 @@ import {
 } from '../../../shared/table/slots.ts'
 
 const weightsOf = (variants: number) =>
-  fc.array(fc.integer({ min: 0, max: 1000 }), { minLength: variants, maxLength: variants }).filter(w => w.some(x => x > 0))
+  fc
+    .array(fc.integer({ min: 0, max: 1000 }), { minLength: variants, maxLength: variants })
+    .filter(w => w.some(x => x > 0))
 
 const histories = fc
   .integer({ min: 2, max: 8 })

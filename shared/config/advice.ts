@@ -1,0 +1,177 @@
+// The classic mistakes of a config that is right in form: what `parse` accepts and an operator would regret.
+// Only what is almost surely meant otherwise is said; a config without these mistakes gets no word.
+
+import { doors } from './doors.ts'
+import {
+  type EndpointAddress,
+  isIpLiteral,
+  parseEndpointAddress,
+  resolveVariables,
+  type Variables,
+} from './endpoint-address.ts'
+import { formatPlace } from './findings.ts'
+import type { Config, HttpRoute, PoolConfig, Route } from './parse.ts'
+import { poolsOf } from './part.ts'
+import type { Problem } from './problem.ts'
+
+export interface AdviceOptions {
+  /** What each plane will know. Addresses that cannot be resolved are passed over: `parse` and `compile` speak of them. */
+  readonly variables: { readonly workers: Variables; readonly relay: Variables }
+  /** The edge runs on this machine, where it can reach loopback and IP addresses. */
+  readonly isLocal: boolean
+}
+
+/** Every classic mistake found, in the order of pools and then routes. */
+export function advise(config: Config, options: AdviceOptions): Problem[] {
+  const { isLocal, variables } = options
+  const problems: Problem[] = []
+  for (const pool of config.pools) {
+    const routes = config.routes.filter(route => poolsOf(route).includes(pool.name))
+    const atEdge = routes.find(route => isServedBy(route, config, 'workers'))
+    const atRelay = routes.find(route => route.layer === 4 && isServedBy(route, config, 'relay'))
+    if (atEdge !== undefined) problems.push(...edgeAdvice(pool, atEdge, variables.workers, isLocal))
+    if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, variables.relay))
+  }
+  for (const route of config.routes) {
+    if (route.layer === 7) problems.push(...addressAdvice(route, config))
+  }
+  return problems
+}
+
+function isServedBy(route: Route, config: Config, plane: 'workers' | 'relay'): boolean {
+  return config.listeners.some(
+    listener => route.listeners.includes(listener.name) && doors[listener.kind].plane === plane,
+  )
+}
+
+function edgeAdvice(pool: PoolConfig, route: Route, variables: Variables, isLocal: boolean): Problem[] {
+  return resolvedEndpoints(pool, variables).flatMap(({ path, address }): Problem[] => {
+    const where = `${address.origin} serves route "${route.name}" at the edge`
+    const problems: Problem[] = []
+    if (isLoopback(address.host)) {
+      if (!isLocal) {
+        problems.push({
+          severity: 'error',
+          code: 'loopback-endpoint',
+          path,
+          message: `${where}, where this machine's loopback does not exist`,
+          mend: 'Give it a public name through a variable in [vars] of wrangler.toml, or check with --local.',
+        })
+      }
+    } else if (isIpLiteral(address.host) && !isLocal) {
+      problems.push({
+        severity: 'warning',
+        code: 'ip-literal',
+        path,
+        message: `${where}, and Workers cannot fetch an IP address`,
+        mend: 'Use a DNS name that resolves to it.',
+      })
+    }
+    const protocol = nonHttpPorts.get(address.port)
+    if (protocol !== undefined) {
+      problems.push({
+        severity: 'warning',
+        code: 'not-http',
+        path,
+        message: `${where}, and port ${address.port} is ${protocol}, which does not speak HTTP`,
+        mend: `Put a tcp listener in front of it, with tcp://${address.host}:${address.port} as its endpoint.`,
+      })
+    }
+    return problems
+  })
+}
+
+/** A tcp door chooses once per connection, and an HTTP endpoint behind it sees the relay's address as the client's. */
+function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Problem[] {
+  const http = resolvedEndpoints(pool, variables).filter(({ address }) => httpPorts.has(address.port))
+  const first = http[0]
+  if (first === undefined) return []
+  const what = `${first.address.origin} behind the tcp route "${route.name}" looks like HTTP (port ${first.address.port})`
+  if (pool.endpoints.length > 1) {
+    return [
+      {
+        severity: 'warning',
+        code: 'http-behind-tcp',
+        path: first.path,
+        message: `${what}: one HTTP/2 or gRPC connection lands every request on one endpoint of "${pool.name}"`,
+        mend: 'Serve it from an edge listener, which chooses per request.',
+      },
+    ]
+  }
+  if (first.address.port === 443) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'client-address-lost',
+      path: first.path,
+      message: `${what}: it never learns the client's address, the relay's stands in its place`,
+      mend: 'Serve it from an edge listener, which sends X-Forwarded-For.',
+    },
+  ]
+}
+
+/** With `clientAddress: "none"` no address is ever known, so what asks for one cannot hold. */
+function addressAdvice(route: HttpRoute, config: Config): Problem[] {
+  const mine = config.listeners.filter(listener => listener.kind === 'edge' && route.listeners.includes(listener.name))
+  const blind = mine.find(listener => listener.kind === 'edge' && listener.clientAddress.from === 'none')
+  if (blind === undefined) return []
+  return route.rules.flatMap((rule): Problem[] => {
+    const asks = rule.matches.some(match => match.addresses.length > 0)
+      ? 'match.address never holds'
+      : rule.action.do === 'forward' && rule.action.split?.by.from === 'address'
+        ? 'split.by "address" gives every request another variant'
+        : undefined
+    if (asks === undefined) return []
+    return [
+      {
+        severity: 'warning',
+        code: 'address-unknown',
+        path: rule.path,
+        message: `${asks}: listener "${blind.name}" has clientAddress "none"`,
+        mend: 'Say clientAddress "cloudflare" or name the trustedProxies.',
+      },
+    ]
+  })
+}
+
+function resolvedEndpoints(
+  pool: PoolConfig,
+  variables: Variables,
+): { readonly path: string; readonly address: EndpointAddress }[] {
+  return pool.endpoints.flatMap((endpoint, i) => {
+    const resolved = resolveVariables(endpoint.address, variables)
+    const address = 'text' in resolved ? parseEndpointAddress(resolved.text) : undefined
+    if (address === undefined || typeof address === 'string') return []
+    return [{ path: formatPlace(['pools', pool.name, 'endpoints', i]), address }]
+  })
+}
+
+/** RFC 6761 section 6.3 for names, RFC 1122 section 3.2.1.3 for 127/8; the unspecified address connects to this machine too. */
+function isLoopback(host: string): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost')) return true
+  return host === '::1' || host === '::' || host === '0.0.0.0' || (host.startsWith('127.') && isIpLiteral(host))
+}
+
+/** IANA service names and port numbers of servers that many people run and that do not answer HTTP. */
+const nonHttpPorts: ReadonlyMap<number, string> = new Map([
+  [22, 'SSH'],
+  [25, 'SMTP'],
+  [53, 'DNS'],
+  [389, 'LDAP'],
+  [636, 'LDAP over TLS'],
+  [1433, 'SQL Server'],
+  [1521, 'Oracle'],
+  [1883, 'MQTT'],
+  [3306, 'MySQL'],
+  [5432, 'Postgres'],
+  [5672, 'AMQP'],
+  [6379, 'Redis'],
+  [8883, 'MQTT over TLS'],
+  [9042, 'Cassandra'],
+  [9092, 'Kafka'],
+  [11211, 'memcached'],
+  [27017, 'MongoDB'],
+])
+
+/** HTTP, its usual second port, HTTPS, and the port of gRPC's own examples. */
+const httpPorts: ReadonlySet<number> = new Set([80, 443, 8080, 50051])

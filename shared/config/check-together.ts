@@ -1,0 +1,168 @@
+// What can only be seen with listeners, pools and routes side by side.
+
+import { type Door, doors, features } from './doors.ts'
+import { type Findings, listNames, type Place, show } from './findings.ts'
+import type { Config, FlowRule, HttpRoute, HttpRule, PoolConfig, SplitConfig } from './parse.ts'
+import type { ResolvedEndpoint } from './parse-pool.ts'
+import { poolsOf } from './part.ts'
+import { describeLayer } from './structure-words.ts'
+
+export interface Together {
+  readonly findings: Findings
+  /** The lists of the config that could not be read at all. */
+  readonly broken: ReadonlySet<string>
+  readonly addresses: ReadonlyMap<string, readonly ResolvedEndpoint[]>
+  readonly doorOf: ReadonlyMap<string, Door | undefined>
+  readonly placeOf: ReadonlyMap<HttpRule | FlowRule, Place>
+}
+
+export function checkTogether(config: Config, together: Together): void {
+  for (const pool of config.pools) checkPoolUse(pool, config, together)
+  checkSplitsAgree(config, together)
+  checkAnyClientOnce(config, together)
+  checkListenersUsed(config, together)
+  for (const route of config.routes) if (route.layer === 7) checkClientAddress(route, config, together)
+}
+
+/** Every door that sends to the pool has to be able to do what the pool says and to speak to its endpoints. */
+function checkPoolUse(pool: PoolConfig, config: Config, { findings, broken, addresses, doorOf }: Together): void {
+  const routes = config.routes.filter(route => poolsOf(route).includes(pool.name))
+  const place = ['pools', pool.name]
+  if (routes.length === 0 && !broken.has('routes')) {
+    const mend = 'Name it in a route, or leave it out.'
+    findings.warning('unused-pool', place, `no route sends anything to the pool ${show(pool.name)}`, mend)
+  }
+  const used = new Map<Door, string>()
+  for (const route of routes) {
+    for (const name of route.listeners) {
+      const door = doorOf.get(name)
+      if (door !== undefined && !used.has(door)) used.set(door, route.name)
+    }
+  }
+  for (const [door, route] of used) {
+    for (const [feature, inside] of featuresOf(pool)) {
+      const able = features[feature]!
+      if (able.includes(door)) continue
+      const { message, mend } = describeLayer(feature, door, able)
+      findings.error('wrong-layer', [...place, ...inside], `${message}: route ${show(route)} sends to this pool`, mend)
+    }
+    for (const { place: here, address } of addresses.get(pool.name) ?? []) {
+      if ((address.scheme === 'tcp') === (doors[door].layer === 4)) continue
+      const wanted = doors[door].layer === 4 ? 'tcp://' : 'https:// or http://'
+      const message = `route ${show(route)} on a "${door}" listener sends to this pool and cannot speak ${address.scheme}://`
+      findings.error('wrong-scheme', here, message, `Write ${wanted} here, or give the route a pool of its own.`)
+    }
+  }
+}
+
+/** What the pool asks of a door, as `features` names it, and where it stands in the pool. */
+function featuresOf(pool: PoolConfig): [feature: string, inside: Place][] {
+  const asked: [string, Place][] = []
+  if (pool.affinity !== undefined) asked.push(['pool.affinity', ['affinity']])
+  if (pool.balance.by === 'hash') {
+    asked.push([`pool.balance.hash.${pool.balance.key.from}`, ['balance', 'hash']])
+    if (pool.balance.boundedLoad !== undefined) asked.push(['pool.balance.boundedLoad', ['balance', 'boundedLoad']])
+  } else if (pool.balance.by === 'latency' || pool.balance.by === 'least-requests') {
+    asked.push([`pool.balance.${pool.balance.by}`, ['balance']])
+  }
+  return asked
+}
+
+/** Splits of one name are one split: their users, weights and epochs are looked up by it. */
+function checkSplitsAgree(config: Config, { findings, placeOf }: Together): void {
+  const first = new Map<string, { readonly form: string; readonly path: string }>()
+  for (const [rule, split, variants] of splitsOf(config)) {
+    const form = JSON.stringify([split.salt, split.epoch, variants.map(({ name, weight }) => [name, weight])])
+    const other = first.get(split.name)
+    if (other === undefined) first.set(split.name, { form, path: rule.path })
+    else if (other.form !== form) {
+      const message = `the split ${show(split.name)} is at ${other.path} already, with other variants, weights, salt or epoch`
+      const mend = 'Give the rule a name or the split one of its own, or make the two alike.'
+      findings.error('duplicate-name', [...placeOf.get(rule)!, 'split', 'name'], message, mend)
+    }
+  }
+}
+
+type Weighted = readonly { readonly name: string; readonly weight: number }[]
+
+function splitsOf(config: Config): [HttpRule | FlowRule, SplitConfig, Weighted][] {
+  return config.routes.flatMap(route =>
+    route.rules.flatMap((rule: HttpRule | FlowRule): [HttpRule | FlowRule, SplitConfig, Weighted][] => {
+      const { split, variants } = 'action' in rule ? forwardOf(rule) : rule
+      return split === undefined ? [] : [[rule, split, variants]]
+    }),
+  )
+}
+
+function forwardOf(rule: HttpRule): { split: SplitConfig | undefined; variants: Weighted } {
+  return rule.action.do === 'forward' ? rule.action : { split: undefined, variants: [] }
+}
+
+/** On a flow listener nothing but the address tells clients apart: a second rule for any client is never reached. */
+function checkAnyClientOnce(config: Config, { findings, placeOf }: Together): void {
+  for (const listener of config.listeners) {
+    if (doors[listener.kind].layer !== 4) continue
+    let first: string | undefined
+    for (const route of config.routes) {
+      if (route.layer !== 4 || !route.listeners.includes(listener.name)) continue
+      for (const rule of route.rules) {
+        if (!rule.matches.some(match => match.address.length === 0)) continue
+        if (first === undefined) first = rule.path
+        else {
+          const message = `${first} takes any client of listener ${show(listener.name)} already`
+          findings.error(
+            'second-default',
+            placeOf.get(rule)!,
+            message,
+            'Give one of them match.address, or a listener of its own.',
+          )
+        }
+      }
+    }
+  }
+}
+
+function checkListenersUsed(config: Config, { findings, broken }: Together): void {
+  if (broken.has('routes')) return
+  for (const { name } of config.listeners) {
+    if (config.routes.some(route => route.listeners.includes(name))) continue
+    const message = `no route is on listener ${show(name)}: everything that comes in there is refused`
+    findings.warning('unused-listener', ['listeners', name], message, 'Name it in a route, or leave it out.')
+  }
+}
+
+/** With `clientAddress: "none"` no address is ever known, so what goes by it cannot. */
+function checkClientAddress(route: HttpRoute, config: Config, { findings, placeOf }: Together): void {
+  const blind = config.listeners.find(
+    listener =>
+      listener.kind === 'edge' && listener.clientAddress.from === 'none' && route.listeners.includes(listener.name),
+  )
+  if (blind === undefined) return
+  const pools = new Map(config.pools.map(pool => [pool.name, pool]))
+  for (const rule of route.rules) {
+    const asks = addressUses(rule, pools)
+    if (asks.length === 0) continue
+    const message = `listener ${show(blind.name)} has clientAddress "none", so there is nothing for ${listNames(asks, 'and')} to go by`
+    findings.warning(
+      'address-unknown',
+      placeOf.get(rule)!,
+      message,
+      'Say clientAddress "cloudflare", or name trustedProxies.',
+    )
+  }
+}
+
+function addressUses(rule: HttpRule, pools: ReadonlyMap<string, PoolConfig>): string[] {
+  const asks: string[] = []
+  if (rule.matches.some(match => match.addresses.length > 0)) asks.push('match.address')
+  if (rule.action.do !== 'forward') return asks
+  const { split, variants } = rule.action
+  if (split?.by.from === 'address') asks.push('split.by')
+  else if (split?.fallback === 'address') asks.push('split.fallback')
+  for (const { to } of variants) {
+    const balance = 'pool' in to ? pools.get(to.pool)?.balance : undefined
+    const isByAddress = balance?.by === 'hash' && balance.key.from === 'address'
+    if (isByAddress && !asks.includes('balance.hash')) asks.push('balance.hash')
+  }
+  return asks
+}

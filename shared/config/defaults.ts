@@ -1,0 +1,73 @@
+// Every default and every bound of the config in one place, each with where it comes from.
+
+export const defaults = {
+  /** As in Gateway API: temporary unless said otherwise. */
+  redirectStatus: 302,
+  replyContentType: 'text/plain; charset=utf-8',
+
+  splitCookie: 'fs_id',
+  affinityCookie: 'fs_endpoint',
+  /** About what Cloudflare's `__cflb` cookie has (23 h): a pin for a working day, not for a user's life. */
+  affinityMaxAge: '1d',
+
+  /** One more try: Envoy's `num_retries: 1` and Cloudflare's zero-downtime failover. */
+  httpAttempts: 2,
+  /** Nothing was processed: no connection, or an answer that a proxy in between made. */
+  retryOn: ['connect-failure', '502', '503'],
+  retryMaxBuffer: '64KiB',
+  /** HAProxy's `retries 3` counts the tries after the first; here the first counts too. */
+  flowAttempts: 3,
+
+  requestTimeout: '30s',
+  /** Envoy's default route timeout. */
+  tryTimeout: '15s',
+  connectTimeout: '2s',
+  /** Envoy's TCP proxy `idle_timeout`. */
+  idleTimeout: '1h',
+
+  maxConnections: 10_000,
+  balance: 'round-robin',
+  endpointWeight: 1,
+  priority: 0,
+  /** Envoy's `healthy_panic_threshold` and overprovisioning factor. */
+  panicPercent: 50,
+  overprovisioning: 1.4,
+
+  /** Envoy's outlier detection: `consecutive_5xx`, `success_rate_stdev_factor`, `base_ejection_time`, `max_ejection_time`, `max_ejection_percent`. */
+  consecutiveFailures: 5,
+  successRateFactor: 1.9,
+  baseEjection: '30s',
+  maxEjection: '300s',
+  maxEjectedPercent: 10,
+
+  /** Envoy's `retry_budget.budget_percent`; the floor per second is each plane's own. */
+  retryBudgetPercent: 20,
+} as const
+
+/** Inclusive. */
+export const bounds = {
+  variantWeight: [0, 1_000_000],
+  endpointWeight: [0, 1_000],
+  /** Envoy has 0 to 128. */
+  priority: [0, 128],
+  attempts: [1, 10],
+  /** The edge keeps bodies in an isolate of 128 MB that other requests share. */
+  maxBufferBytes: [0, 10 * 1_024 ** 2],
+  /** More overflows a 32-bit timer, which then fires at once: 2^31 - 1 ms, 24.8 days. */
+  timeoutMs: [1, 2_147_483_647],
+  /** Browsers cap a cookie's age at 400 days (RFC 6265bis). */
+  cookieAgeMs: [1_000, 400 * 86_400_000],
+  port: [1, 65_535],
+  /** What a Worker can answer: 1xx are the runtime's. */
+  replyStatus: [200, 599],
+  maxConnections: [1, 1_000_000],
+  limit: [1, 1_000_000],
+  percent: [0, 100],
+  overprovisioning: [1, 10],
+  /** 1 could not place anything beyond a perfect spread (Mirrokni et al., "Consistent Hashing with Bounded Loads", 2016). */
+  boundedLoad: [1.01, 10],
+  consecutiveFailures: [0, 1_000],
+  successRateFactor: [0, 10],
+  perSecond: [0, 1_000_000],
+  epoch: [0, 1_000_000_000],
+} as const satisfies Readonly<Record<string, readonly [number, number]>>

@@ -1,0 +1,132 @@
+// Listeners: where traffic comes in.
+
+import { parseHostPort } from '../wire/address.ts'
+import type { ClientAddressInput } from './config.ts'
+import { defaults } from './defaults.ts'
+import { type Door, doors } from './doors.ts'
+import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
+import { nearest } from './near.ts'
+import type { ClientAddressSource, EdgeListener, Listener, TcpListener } from './parse.ts'
+import { checkName, readCidrs, readHostnames } from './read-values.ts'
+import { edgeListener, tcpListener } from './schema.ts'
+import { checkStructure } from './structure.ts'
+
+export interface ReadListeners {
+  readonly listeners: readonly Listener[]
+  /** By name, for every listener written down; undefined where the kind cannot be made out. */
+  readonly doorOf: ReadonlyMap<string, Door | undefined>
+}
+
+export function readListeners(input: Readonly<Record<string, unknown>>, findings: Findings): ReadListeners {
+  const listeners: Listener[] = []
+  const doorOf = new Map<string, Door | undefined>()
+  for (const [name, raw] of Object.entries(input)) {
+    const place = ['listeners', name]
+    checkName(name, place, 'listener', findings)
+    const door = readKind(raw, place, findings)
+    doorOf.set(name, door)
+    if (door === 'edge') listeners.push(readEdge(name, raw, place, findings))
+    if (door === 'tcp') listeners.push(...readTcp(name, raw, place, findings))
+  }
+  checkSharedAddresses(listeners, findings)
+  checkSharedHostnames(listeners, findings)
+  return { listeners, doorOf }
+}
+
+function readKind(raw: unknown, place: Place, findings: Findings): Door | undefined {
+  const kind = typeof raw === 'object' && raw !== null ? (raw as { kind?: unknown }).kind : undefined
+  const open = listNames(Object.keys(doors).filter(door => doors[door as Door].isOpen))
+  const here = [...place, 'kind']
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    findings.error('wrong-type', place, 'a listener is an object', 'Write an object with a kind.')
+  } else if (kind === undefined) {
+    findings.error('missing-field', here, '"kind" is missing', `Write ${open}.`)
+  } else if (typeof kind !== 'string' || !Object.hasOwn(doors, kind)) {
+    const near = typeof kind === 'string' ? nearest(kind, Object.keys(doors)) : undefined
+    findings.error('unknown-kind', here, `${show(kind)} is not a kind of listener`, didYouMean(near, `Write ${open}.`))
+  } else {
+    const door = kind as Door
+    if (doors[door].isOpen) return door
+    const message = `listeners of kind "${door}" (${doors[door].says}) are not open yet`
+    findings.error('closed-door', here, message, `Open now: ${open}.`)
+    return door
+  }
+  return undefined
+}
+
+function readEdge(name: string, raw: unknown, place: Place, findings: Findings): EdgeListener {
+  const part = { name: 'listener', schema: edgeListener, door: undefined }
+  const { value } = checkStructure(part, raw, place, findings)
+  return {
+    kind: 'edge',
+    name,
+    hostnames: readHostnames(value?.hostnames, [...place, 'hostnames'], findings),
+    clientAddress: readClientAddress(value?.clientAddress, [...place, 'clientAddress'], findings),
+  }
+}
+
+function readClientAddress(
+  input: ClientAddressInput | undefined,
+  place: Place,
+  findings: Findings,
+): ClientAddressSource {
+  if (input === undefined) return { from: 'cloudflare' }
+  if (typeof input === 'string') return { from: input }
+  const trustedProxies = readCidrs(input.trustedProxies, [...place, 'trustedProxies'], findings)
+  return { from: 'peer', trustedProxies }
+}
+
+function readTcp(name: string, raw: unknown, place: Place, findings: Findings): TcpListener[] {
+  const part = { name: 'listener', schema: tcpListener, door: undefined }
+  const { value } = checkStructure(part, raw, place, findings)
+  if (value === undefined) return []
+  const address = parseHostPort(value.address)
+  if (address === undefined) {
+    const mend = 'Write host and port: 127.0.0.1:5432, 0.0.0.0:5432 or [::1]:5432.'
+    findings.error('bad-address', [...place, 'address'], `${show(value.address)} is not an address to listen on`, mend)
+    return []
+  }
+  return [{ kind: 'tcp', name, ...address, maxConnections: value.maxConnections ?? defaults.maxConnections }]
+}
+
+/** Two may ask for port 0: each gets a port of its own. */
+function checkSharedAddresses(listeners: readonly Listener[], findings: Findings): void {
+  const nameAt = new Map<string, string>()
+  for (const listener of listeners) {
+    if (listener.kind !== 'tcp' || listener.port === 0) continue
+    const address = listener.host.includes(':')
+      ? `[${listener.host}]:${listener.port}`
+      : `${listener.host}:${listener.port}`
+    const other = nameAt.get(address)
+    if (other === undefined) nameAt.set(address, listener.name)
+    else {
+      const place = ['listeners', listener.name, 'address']
+      findings.error(
+        'duplicate-address',
+        place,
+        `listener ${show(other)} has ${address} already`,
+        'Give each a port of its own.',
+      )
+    }
+  }
+}
+
+/** A request is served by one listener, the one with the most specific hostname: two of the same would have to toss for it. */
+function checkSharedHostnames(listeners: readonly Listener[], findings: Findings): void {
+  const nameAt = new Map<string, string>()
+  for (const listener of listeners) {
+    if (listener.kind !== 'edge') continue
+    for (const hostname of listener.hostnames.length === 0 ? [ANY_HOST] : listener.hostnames) {
+      const other = nameAt.get(hostname)
+      if (other === undefined) nameAt.set(hostname, listener.name)
+      else {
+        const place =
+          listener.hostnames.length === 0 ? ['listeners', listener.name] : ['listeners', listener.name, 'hostnames']
+        const message = `listener ${show(other)} takes ${hostname === ANY_HOST ? hostname : show(hostname)} already`
+        findings.error('duplicate-hostname', place, message, 'Give each hostname to one listener.')
+      }
+    }
+  }
+}
+
+const ANY_HOST = 'any host'

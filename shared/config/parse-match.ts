@@ -1,0 +1,206 @@
+// Matches: the conditions of a rule.
+
+import type { Door } from './doors.ts'
+import { type Findings, type Place, show } from './findings.ts'
+import type { FlowRule, HttpMatchConfig, NamedValueMatch } from './parse.ts'
+import { pathProblem } from './path-text.ts'
+import { checkCookieName, checkFieldValue, checkHeaderName, readCidrs } from './read-values.ts'
+import { flowMatch, httpMatch } from './schema.ts'
+import { slowness } from './slow-regex.ts'
+import { checkStructure } from './structure.ts'
+import { isToken } from './tokens.ts'
+
+/** `raw` is one match or a list of them; none is one that takes everything. */
+export function readHttpMatches(raw: unknown, place: Place, door: Door, findings: Findings): HttpMatchConfig[] {
+  return eachMatch(raw, place, findings).map(([match, here]) => {
+    const { value = {} } = checkStructure({ name: 'match', schema: httpMatch, door }, match, here, findings)
+    return {
+      path: readPath(value.path, [...here, 'path'], findings),
+      methods: readMethods(value.method, [...here, 'method'], findings),
+      headers: readHeaders(value.header, [...here, 'header'], findings),
+      queries: readQueries(value.query, [...here, 'query'], findings),
+      cookies: readCookies(value.cookie, [...here, 'cookie'], findings),
+      addresses: readCidrs(value.address, [...here, 'address'], findings),
+      countries: readCountries(value.country, [...here, 'country'], findings),
+    }
+  })
+}
+
+export function readFlowMatches(raw: unknown, place: Place, door: Door, findings: Findings): FlowRule['matches'] {
+  return eachMatch(raw, place, findings).map(([match, here]) => {
+    const { value = {} } = checkStructure({ name: 'match', schema: flowMatch, door }, match, here, findings)
+    return { address: readCidrs(value.address, [...here, 'address'], findings) }
+  })
+}
+
+/** Each match with its place. */
+function eachMatch(raw: unknown, place: Place, findings: Findings): (readonly [unknown, Place])[] {
+  if (raw === undefined) return [[{}, place]]
+  if (!Array.isArray(raw)) return [[raw, place]]
+  if (raw.length > 0) return raw.map((match, index) => [match, [...place, index]])
+  findings.error('empty-list', place, 'the list is empty', 'Name at least one, or leave the field out.')
+  return [[{}, place]]
+}
+
+type PathInput = string | { prefix: string } | { exact: string } | { regex: string } | undefined
+
+function readPath(input: PathInput, place: Place, findings: Findings): HttpMatchConfig['path'] {
+  if (input === undefined) return { kind: 'prefix', value: '/' }
+  if (typeof input === 'string') return { kind: 'prefix', value: readPrefix(input, place, findings) }
+  if ('prefix' in input) return { kind: 'prefix', value: readPrefix(input.prefix, [...place, 'prefix'], findings) }
+  if ('exact' in input) {
+    checkPath(input.exact, [...place, 'exact'], findings)
+    return { kind: 'exact', value: input.exact }
+  }
+  checkRegex(input.regex, [...place, 'regex'], findings)
+  return { kind: 'regex', value: input.regex }
+}
+
+/** Without trailing slash, but for `/` itself: `/api/` and `/api` are the same prefix. */
+export function readPrefix(text: string, place: Place, findings: Findings): string {
+  checkPath(text, place, findings)
+  return text.replace(/\/+$/, '') || '/'
+}
+
+export function checkPath(text: string, place: Place, findings: Findings): void {
+  const problem = pathProblem(text)
+  if (problem !== undefined)
+    findings.error('bad-path', place, `the path ${show(text)} ${problem}`, 'Write a path such as /api/v1.')
+}
+
+/** The engine must take it and it must not be able to backtrack exponentially. */
+function checkRegex(pattern: string, place: Place, findings: Findings): void {
+  // Strict (flag u) so that a slip such as \\- is not silently another pattern; and as it will be run, without the flag.
+  const fault = regexFault(pattern, 'u') ?? regexFault(pattern, '')
+  if (fault !== undefined) {
+    findings.error(
+      'bad-regex',
+      place,
+      `${show(pattern)} is not a regular expression: ${fault}`,
+      'Write it as JavaScript does with the flag u.',
+    )
+    return
+  }
+  switch (slowness(pattern)) {
+    case 'exponential': {
+      const mend = 'Let each text be read in one way only: (a+)+ says no more than a+, (a|aa)+ no more than a+.'
+      findings.error(
+        'slow-regex',
+        place,
+        `${show(pattern)} can take exponential time: a loop in it reads one text in several ways`,
+        mend,
+      )
+      return
+    }
+    case 'too-large':
+      findings.error(
+        'slow-regex',
+        place,
+        `${show(pattern)} is too large to be judged`,
+        'Use * or + in place of large counts, or several matches.',
+      )
+  }
+}
+
+/** The engine's own word on it. */
+function regexFault(pattern: string, flags: string): string | undefined {
+  try {
+    new RegExp(`^(?:${pattern})$`, flags)
+    // A pattern such as `a)(b` is whole only inside the group that is put round it.
+    new RegExp(pattern, flags)
+    return undefined
+  } catch (error) {
+    return error instanceof SyntaxError
+      ? error.message.replace(/^Invalid regular expression: .*: /s, '').toLowerCase()
+      : 'it is too large'
+  }
+}
+
+function readMethods(
+  input: string | readonly string[] | undefined,
+  place: Place,
+  findings: Findings,
+): readonly string[] {
+  const methods = eachText(input, place).map(([text, here]) => {
+    if (!isToken(text))
+      findings.error('bad-method', here, `${show(text)} is not a method`, 'Write one such as GET or POST.')
+    return text.toUpperCase()
+  })
+  return [...new Set(methods)]
+}
+
+function readCountries(
+  input: string | readonly string[] | undefined,
+  place: Place,
+  findings: Findings,
+): readonly string[] {
+  const countries = eachText(input, place).map(([text, here]) => {
+    if (!/^[A-Za-z][A-Za-z0-9]$/.test(text)) {
+      findings.error(
+        'bad-country',
+        here,
+        `${show(text)} is not a country code`,
+        'Write ISO 3166-1 alpha-2: DE, FR; T1 is Tor at Cloudflare.',
+      )
+    }
+    return text.toUpperCase()
+  })
+  return [...new Set(countries)]
+}
+
+function eachText(input: string | readonly string[] | undefined, place: Place): (readonly [string, Place])[] {
+  if (typeof input === 'string') return [[input, place]]
+  return (input ?? []).map((text, index) => [text, [...place, index]])
+}
+
+type ValueInput = string | { exact: string } | { regex: string } | { present: true } | { absent: true }
+type ValuesInput = Readonly<Record<string, ValueInput>> | undefined
+
+function readHeaders(input: ValuesInput, place: Place, findings: Findings): NamedValueMatch[] {
+  return readValues(input, place, findings, (name, here) => {
+    checkHeaderName(name, here, findings)
+    return name.toLowerCase()
+  })
+}
+
+function readCookies(input: ValuesInput, place: Place, findings: Findings): NamedValueMatch[] {
+  return readValues(input, place, findings, (name, here) => {
+    checkCookieName(name, here, findings)
+    return name
+  })
+}
+
+function readQueries(input: ValuesInput, place: Place, findings: Findings): NamedValueMatch[] {
+  return readValues(input, place, findings, (name, here) => {
+    if (name === '') findings.error('empty-text', here, 'a query parameter has a name', 'Write its name.')
+    return name
+  })
+}
+
+function readValues(
+  input: ValuesInput,
+  place: Place,
+  findings: Findings,
+  readName: (name: string, here: Place) => string,
+): NamedValueMatch[] {
+  const taken = new Set<string>()
+  return Object.entries(input ?? {}).map(([written, match]) => {
+    const here = [...place, written]
+    const name = readName(written, here)
+    if (taken.has(name))
+      findings.error('duplicate-name', here, `${show(name)} is there already`, 'Write one condition for each name.')
+    taken.add(name)
+    if (typeof match === 'string') return exactly(name, match, here, findings)
+    if ('exact' in match) return exactly(name, match.exact, [...here, 'exact'], findings)
+    if ('present' in match) return { name, op: 'present', value: '' }
+    if ('absent' in match) return { name, op: 'absent', value: '' }
+    checkRegex(match.regex, [...here, 'regex'], findings)
+    return { name, op: 'regex', value: match.regex }
+  })
+}
+
+/** No header, cookie or query value that reaches us holds a control character. */
+function exactly(name: string, value: string, place: Place, findings: Findings): NamedValueMatch {
+  if (place.includes('header')) checkFieldValue(value, place, findings)
+  return { name, op: 'exact', value }
+}

@@ -1,0 +1,269 @@
+// unknown -> Config, or a ConfigError with every problem at once. After this nothing asks again whether a field is there.
+
+import * as z from 'zod'
+import { checkTogether } from './check-together.ts'
+import type { Variables } from './endpoint-address.ts'
+import { collectFindings, type Locate } from './findings.ts'
+import { readListeners } from './parse-listener.ts'
+import { readPools } from './parse-pool.ts'
+import { readRoutes } from './parse-route.ts'
+import { copyPlain } from './plain.ts'
+import { ConfigError, type Problem } from './problem.ts'
+import { checkStructure } from './structure.ts'
+
+export interface ParseOptions {
+  /**
+   * Values for `${NAME}` in endpoint addresses, which are checked with them. Without this an address whose variables
+   * have no default is taken as it is: nobody can say here what it will be.
+   */
+  readonly variables?: Variables
+  /** Where in a text something stands. */
+  readonly locate?: Locate
+}
+
+/**
+ * Reads a config of any origin: the export of routes.ts, JSON, YAML. Structure is checked part by part, so that a slip in
+ * one rule does not hide those of the next, and meaning wherever the structure allows.
+ * @throws ConfigError with every problem found, warnings too, when at least one is an error. Nothing else, on any plain data.
+ */
+export function parse(
+  input: unknown,
+  options: ParseOptions = {},
+): { readonly config: Config; readonly warnings: readonly Problem[] } {
+  const findings = collectFindings(options.locate)
+  const part = { name: 'config', schema: wholeConfig, door: undefined }
+  const raw = copyPlain(input, findings)
+  const { broken } = checkStructure(part, raw, [], findings)
+  const whole = isObject(raw) ? raw : {}
+
+  const listeners = readListeners(isObject(whole['listeners']) ? whole['listeners'] : {}, findings)
+  const pools = readPools(isObject(whole['pools']) ? whole['pools'] : {}, options.variables, findings)
+  const routes = readRoutes(Array.isArray(whole['routes']) ? whole['routes'] : [], {
+    findings,
+    doorOf: broken.has('listeners') ? undefined : listeners.doorOf,
+    poolNames: broken.has('pools') ? undefined : pools.names,
+  })
+  const config: Config = { listeners: listeners.listeners, pools: pools.pools, routes: routes.routes }
+  checkTogether(config, {
+    findings,
+    broken,
+    addresses: pools.addresses,
+    doorOf: listeners.doorOf,
+    placeOf: routes.placeOf,
+  })
+
+  if (findings.problems.some(problem => problem.severity === 'error')) throw new ConfigError(findings.problems)
+  return { config, warnings: findings.problems }
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The three lists; what is in them is read one by one. */
+const wholeConfig = z.strictObject({
+  $schema: z.string().exactOptional(),
+  listeners: z.record(z.string(), z.unknown()),
+  pools: z.record(z.string(), z.unknown()),
+  routes: z.array(z.unknown()),
+})
+
+/** A config with every default filled in: durations in milliseconds, sizes in bytes, shorthands spelled out. */
+export interface Config {
+  readonly listeners: readonly Listener[]
+  readonly pools: readonly PoolConfig[]
+  readonly routes: readonly Route[]
+}
+
+export type Listener = EdgeListener | TcpListener
+
+export interface EdgeListener {
+  readonly kind: 'edge'
+  readonly name: string
+  /** Lower case, without trailing dot; empty means any host. */
+  readonly hostnames: readonly string[]
+  readonly clientAddress: ClientAddressSource
+}
+
+export interface TcpListener {
+  readonly kind: 'tcp'
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  readonly maxConnections: number
+}
+
+export type ClientAddressSource =
+  | { readonly from: 'cloudflare' }
+  | { readonly from: 'none' }
+  | { readonly from: 'peer'; readonly trustedProxies: readonly string[] }
+
+export interface PoolConfig {
+  readonly name: string
+  readonly endpoints: readonly EndpointConfig[]
+  readonly balance: Balance
+  readonly panicPercent: number
+  readonly overprovisioning: number
+  readonly slowStartMs: number
+  readonly affinity: { readonly cookie: string; readonly maxAgeS: number } | undefined
+  readonly outlier: OutlierConfig | undefined
+  /** Undefined when not limited: the edge gets its config as JSON, where Infinity would become null. */
+  readonly maxRequests: number | undefined
+  readonly maxRequestsPerEndpoint: number | undefined
+  readonly retryBudget: { readonly percent: number; readonly perSecond: number | undefined }
+}
+
+export interface EndpointConfig {
+  /** As written, `${NAME}` unresolved: `compile` resolves it with the variables of where it runs. */
+  readonly address: string
+  readonly name: string | undefined
+  readonly weight: number
+  readonly priority: number
+}
+
+export type Balance =
+  | { readonly by: 'round-robin' | 'random' | 'least-requests' | 'latency' }
+  | { readonly by: 'hash'; readonly key: HashKey; readonly boundedLoad: number | undefined }
+export type HashKey =
+  | { readonly from: 'address' | 'flow' }
+  | { readonly from: 'header' | 'cookie'; readonly name: string }
+
+export interface OutlierConfig {
+  readonly consecutiveFailures: number
+  readonly successRateFactor: number
+  readonly baseEjectionMs: number
+  readonly maxEjectionMs: number
+  readonly maxEjectedPercent: number
+}
+
+export type Route = HttpRoute | FlowRoute
+
+export interface HttpRoute {
+  readonly layer: 7
+  readonly name: string
+  readonly listeners: readonly string[]
+  readonly hostnames: readonly string[]
+  readonly rules: readonly HttpRule[]
+}
+
+export interface FlowRoute {
+  readonly layer: 4
+  readonly name: string
+  readonly listeners: readonly string[]
+  readonly rules: readonly FlowRule[]
+}
+
+export interface HttpRule {
+  /** As written, or its place in the route: `0`, `1`, … */
+  readonly name: string
+  /** Where it stands in the file, for messages: `routes[2].rules[0]`, or `routes[2]` for the one-rule form. */
+  readonly path: string
+  /** At least one. */
+  readonly matches: readonly HttpMatchConfig[]
+  readonly action:
+    | {
+        readonly do: 'forward'
+        readonly variants: readonly HttpVariantConfig[]
+        readonly split: SplitConfig | undefined
+      }
+    | { readonly do: 'redirect'; readonly redirect: RedirectConfig }
+    | { readonly do: 'reply'; readonly reply: ReplyConfig }
+  readonly filters: Filters
+  readonly retry: RetryConfig
+  readonly timeouts: { readonly requestMs: number; readonly tryMs: number }
+}
+
+export interface FlowRule {
+  readonly name: string
+  readonly path: string
+  readonly matches: readonly { readonly address: readonly string[] }[]
+  readonly variants: readonly FlowVariantConfig[]
+  readonly split: SplitConfig | undefined
+  readonly attempts: number
+  readonly timeouts: { readonly connectMs: number; readonly idleMs: number }
+}
+
+export interface HttpMatchConfig {
+  /** Absent in the file means the prefix `/`. Prefixes end without a slash, but for `/` itself. */
+  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string }
+  /** Upper case; empty means any. */
+  readonly methods: readonly string[]
+  /** Names in lower case. */
+  readonly headers: readonly NamedValueMatch[]
+  readonly queries: readonly NamedValueMatch[]
+  readonly cookies: readonly NamedValueMatch[]
+  readonly addresses: readonly string[]
+  readonly countries: readonly string[]
+}
+
+export interface NamedValueMatch {
+  readonly name: string
+  readonly op: 'exact' | 'regex' | 'present' | 'absent'
+  /** Empty for `present` and `absent`. */
+  readonly value: string
+}
+
+/** A rule with one pool is a rule with one variant named as the pool, and no split. */
+export interface HttpVariantConfig {
+  readonly name: string
+  readonly weight: number
+  readonly to: { readonly pool: string } | { readonly reply: ReplyConfig }
+  readonly filters: Filters
+}
+
+export interface FlowVariantConfig {
+  readonly name: string
+  readonly weight: number
+  readonly pool: string
+}
+
+export interface SplitConfig {
+  readonly name: string
+  readonly salt: string
+  readonly by:
+    | { readonly from: 'cookie'; readonly name: string; readonly isIssued: boolean }
+    | { readonly from: 'header'; readonly name: string }
+    | { readonly from: 'address' }
+  readonly fallback: 'address' | 'draw'
+  readonly pin: 'weight' | 'first'
+  readonly epoch: number
+  readonly force:
+    | { readonly header: string | undefined; readonly cookie: string | undefined; readonly to: string }
+    | undefined
+  readonly isExposed: boolean
+}
+
+export interface HeaderEdits {
+  readonly set: readonly (readonly [name: string, value: string])[]
+  readonly add: readonly (readonly [name: string, value: string])[]
+  readonly remove: readonly string[]
+}
+
+export interface Filters {
+  readonly request: HeaderEdits
+  readonly response: HeaderEdits
+  readonly rewrite: { readonly kind: 'path' | 'prefix'; readonly value: string } | undefined
+}
+
+export interface RedirectConfig {
+  readonly scheme: 'http' | 'https' | undefined
+  readonly host: string | undefined
+  readonly port: number | undefined
+  readonly path: { readonly kind: 'path' | 'prefix'; readonly value: string } | undefined
+  readonly status: 301 | 302 | 303 | 307 | 308
+}
+
+export interface ReplyConfig {
+  readonly status: number
+  readonly body: string
+  /** Lower-case names; `content-type` among them when there is a body. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+export interface RetryConfig {
+  /** Tries in all; 1 means no retry. */
+  readonly attempts: number
+  readonly on: readonly string[]
+  readonly isUnsafe: boolean
+  readonly maxBufferBytes: number
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { isIpLiteral, parseEndpointAddress, resolveVariables } from '../../../shared/config/endpoint-address.ts'
+
+describe('an address', () => {
+  test.each([
+    ['https://app.example.com', 'https', 'app.example.com', 443, '', 'https://app.example.com'],
+    ['https://App.Example.com./', 'https', 'app.example.com', 443, '', 'https://app.example.com'],
+    ['http://app:8080/base/', 'http', 'app', 8080, '/base', 'http://app:8080'],
+    ['http://app:80', 'http', 'app', 80, '', 'http://app'],
+    ['HTTPS://app:80', 'https', 'app', 80, '', 'https://app:80'],
+    ['http://127.0.0.1:9101', 'http', '127.0.0.1', 9101, '', 'http://127.0.0.1:9101'],
+    ['http://[2001:DB8::1]', 'http', '2001:db8::1', 80, '', 'http://[2001:db8::1]'],
+    ['https://[::1]:8443/a/b', 'https', '::1', 8443, '/a/b', 'https://[::1]:8443'],
+    ['tcp://db.example.com:5432', 'tcp', 'db.example.com', 5432, '', 'tcp://db.example.com:5432'],
+    ['tcp://[::1]:5432', 'tcp', '::1', 5432, '', 'tcp://[::1]:5432'],
+  ])('%s is read', (text, scheme, host, port, base, origin) => {
+    expect(parseEndpointAddress(text)).toEqual({ scheme, host, port, base, origin })
+  })
+
+  test.each([
+    ['', 'it has no scheme (https://, http:// or tcp://)'],
+    ['app.example.com', 'it has no scheme (https://, http:// or tcp://)'],
+    ['app.example.com:80', 'it has no scheme (https://, http:// or tcp://)'],
+    [' https://app', 'it has no scheme (https://, http:// or tcp://)'],
+    ['https:app', 'two slashes belong behind https:'],
+    ['https:/app', 'two slashes belong behind https:'],
+    ['ftp://app', 'ftp:// is not a scheme for endpoints (https://, http:// and tcp:// are)'],
+    ['h2c://app', 'h2c: is not supported yet (https://, http:// and tcp:// are)'],
+    ['grpc://app', 'grpc: is not supported yet (https://, http:// and tcp:// are)'],
+    ['grpcs://app', 'grpcs: is not supported yet (https://, http:// and tcp:// are)'],
+    ['tls://app:1', 'tls: is not supported yet (https://, http:// and tcp:// are)'],
+    ['udp://app:1', 'udp: is not supported yet (https://, http:// and tcp:// are)'],
+    ['srv://app', 'srv: is not supported yet (https://, http:// and tcp:// are)'],
+    ['unix:/run/app.sock', 'unix: is not supported yet (https://, http:// and tcp:// are)'],
+    ['binding:APP', 'binding: is not supported yet (https://, http:// and tcp:// are)'],
+    ['https://user:secret@app', 'a user or password does not belong in an address'],
+    ['https://', '"" is not a host with an optional port'],
+    ['https://:443', '":443" is not a host with an optional port'],
+    ['https://app:', '"app:" is not a host with an optional port'],
+    ['https://app:65536', '"app:65536" is not a host with an optional port'],
+    ['https://app:080', '"app:080" is not a host with an optional port'],
+    ['https://app:0', 'port 0 cannot be connected to'],
+    ['https://::1', '"::1" is not a host with an optional port'],
+    ['https://[::1', '"[::1" is not a host with an optional port'],
+    ['https://0x7f.1', '"0x7f.1" is not a host with an optional port'],
+    ['https://1.2.3', '"1.2.3" is not a host with an optional port'],
+    ['https://a b', '"a b" is not a host with an optional port'],
+    ['https://bücher.example', '"bücher.example" is not a host with an optional port'],
+    ['https://a\\b', '"a\\b" is not a host with an optional port'],
+    ['https://app/?q=1', 'its path holds a ? or #: a path ends before them'],
+    ['https://app#x', 'its path has to begin with /'],
+    ['https://app/a/../b', 'its path never looks like this in a request: there it is /b'],
+    ['tcp://db', 'a tcp:// address needs a port'],
+    ['tcp://db:5432/', 'a tcp:// address has no path'],
+    [`https://${'a'.repeat(2_050)}`, 'it is longer than 2048 characters'],
+  ])('%s is refused, and the reason said', (text, problem) => {
+    expect(parseEndpointAddress(text)).toBe(problem)
+  })
+
+  test('an address that is read is read the same from its own parts', () => {
+    const texts = fc.stringMatching(/^(https?|tcp):\/\/[a-z0-9.:[\]-]{1,12}(:\d{1,5})?(\/[a-z%0-9.]{0,6}){0,2}$/)
+    fc.assert(
+      fc.property(texts, text => {
+        const address = parseEndpointAddress(text)
+        if (typeof address === 'string') return
+        expect(parseEndpointAddress(address.origin + address.base)).toEqual(address)
+        if (address.scheme !== 'tcp')
+          expect(new URL(text).host.replace(/\.(?=:|$)/, '')).toBe(new URL(address.origin).host)
+      }),
+      { seed: 47, numRuns: 500 },
+    )
+  })
+
+  test('no text makes it throw', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), text => {
+        parseEndpointAddress(text)
+        parseEndpointAddress(`https://${text}`)
+      }),
+      { seed: 47, numRuns: 500 },
+    )
+  })
+})
+
+describe('a variable', () => {
+  const variables = { HOST: 'app.example.com', EMPTY: '', PORT: '8080', TRAP: '${HOST}' }
+
+  test.each([
+    ['https://app', 'https://app'],
+    ['https://${HOST}:${PORT}', 'https://app.example.com:8080'],
+    ['${HOST:-other}', 'app.example.com'],
+    ['${MISSING:-https://other:1}', 'https://other:1'],
+    ['${EMPTY:-other}', 'other'],
+    ['${MISSING:-}', ''],
+    ['${EMPTY}', ''],
+    ['${TRAP}', '${HOST}'],
+    ['$HOST ${} ${1A} ${HOST-x}', '$HOST ${} ${1A} ${HOST-x}'],
+  ])('in %s makes %s', (text, filled) => {
+    expect(resolveVariables(text, variables)).toEqual({ text: filled })
+  })
+
+  test('that is not set is named, the first of several', () => {
+    expect(resolveVariables('${HOST}${NONE}${LATER}', variables)).toEqual({ unset: 'NONE' })
+    expect(resolveVariables('${NONE}', { NONE: undefined })).toEqual({ unset: 'NONE' })
+  })
+
+  test('is never one that every object has', () => {
+    expect(resolveVariables('${constructor}', {})).toEqual({ unset: 'constructor' })
+    expect(resolveVariables('${__proto__:-x}', {})).toEqual({ text: 'x' })
+  })
+})
+
+test('an IP literal is told from a name', () => {
+  expect(['127.0.0.1', '::1', 'localhost', '1.2.3', 'a.1'].map(isIpLiteral)).toEqual([true, true, false, false, false])
+})

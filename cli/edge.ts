@@ -1,0 +1,142 @@
+// The edge on this machine: the Worker bundled with a config and run in workerd.
+
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { Log, LogLevel, Miniflare, MiniflareCoreError, type MiniflareOptions } from 'miniflare'
+import { parse as parseToml } from 'smol-toml'
+import type { Variables } from '../shared/config/endpoint-address.ts'
+import type { Config } from '../shared/config/parse.ts'
+import { partFor } from '../shared/config/part.ts'
+import { CannotRun } from './exit.ts'
+
+export interface EdgeOptions {
+  /** Only its edge part is used. */
+  readonly config: Config
+  readonly host: string
+  /** 0 takes a free one. */
+  readonly port: number
+  /** What `${NAME}` means at the edge, and the Worker's secrets (`FOURSEVEN_COOKIE_KEY`, `FOURSEVEN_OPERATOR_TOKEN`). */
+  readonly variables: Variables
+  /** One request's record, as the Worker wrote it. Whatever else the Worker logs goes to stderr. */
+  readonly onRecord?: (record: object) => void
+}
+
+export interface Edge {
+  /** `http://127.0.0.1:8787`, without a slash at the end. */
+  readonly url: string
+  readonly host: string
+  readonly port: number
+  /** Another config in the same place. workerd starts anew, so open requests and counts are lost, and the port is closed for a moment. */
+  readonly reload: (config: Config, variables: Variables) => Promise<void>
+  readonly stop: () => Promise<void>
+}
+
+/** Runs the edge part of a config in workerd. Throws CannotRun when the port is taken. */
+export async function startEdge(options: EdgeOptions): Promise<Edge> {
+  const { host } = options
+  const runtime = new Miniflare(await runtimeOptions(options))
+  try {
+    const port = Number((await runtime.ready).port)
+    return {
+      url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      host,
+      port,
+      reload: async (config, variables) => {
+        await runtime.setOptions(await runtimeOptions({ ...options, config, variables, port }))
+      },
+      stop: () => runtime.dispose(),
+    }
+  } catch (error) {
+    // What failed to start is told again by its end.
+    await runtime.dispose().catch(() => undefined)
+    if (!(error instanceof MiniflareCoreError) || error.code !== 'ERR_ADDRESS_IN_USE') throw error
+    throw new CannotRun(
+      `the edge cannot listen on ${host}:${options.port}: the port is in use`,
+      'End what holds the port, or give another place with --edge HOST:PORT.',
+    )
+  }
+}
+
+/**
+ * The Worker as one ES module, with the edge part of `config` in it.
+ *
+ * @param minify as small as it gets: what counts against Cloudflare's script limit
+ */
+export async function bundleEdge(config: Config, options: { readonly minify?: boolean } = {}): Promise<string> {
+  const part = JSON.stringify(partFor(config, 'workers'))
+  const result = await build({
+    entryPoints: [fileURLToPath(new URL('../workers/main.ts', import.meta.url))],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2024',
+    conditions: ['workerd', 'worker', 'browser'],
+    mainFields: ['browser', 'module', 'main'],
+    external: ['node:*', 'cloudflare:*'],
+    minify: options.minify ?? false,
+    logLevel: 'silent',
+    plugins: [
+      {
+        name: 'fourseven:config',
+        setup(bundler) {
+          bundler.onResolve({ filter: /^fourseven:config$/ }, ({ path }) => ({ path, namespace: 'fourseven' }))
+          bundler.onLoad({ filter: /.*/, namespace: 'fourseven' }, () => ({ contents: part, loader: 'json' }))
+        },
+      },
+    ],
+  })
+  return result.outputFiles[0]!.text
+}
+
+async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
+  const { config, host, port, onRecord } = options
+  const { date, flags } = await readCompatibility()
+  return {
+    host,
+    port,
+    // Offline and quiet: no request for a sample of `request.cf`, no usage report, no line of its own per request.
+    cf: false,
+    telemetry: { enabled: false },
+    logRequests: false,
+    log: new Log(LogLevel.WARN),
+    handleStructuredLogs: ({ level, message }) => {
+      if (level !== 'log' || !message.startsWith('{"time":')) process.stderr.write(`edge ${level}: ${message}\n`)
+      else onRecord?.(JSON.parse(message))
+    },
+    workers: [
+      {
+        config: {
+          name: 'fourseven',
+          compatibilityDate: date,
+          compatibilityFlags: flags,
+          manifest: {
+            mainModule: 'main.js',
+            modules: { 'main.js': { type: 'esm', contents: await bundleEdge(config) } },
+          },
+          env: bindingsFor(config, options.variables),
+        },
+      },
+    ],
+  }
+}
+
+/** wrangler.toml is where they are written: what runs here is what is deployed. */
+async function readCompatibility(): Promise<{ date: string; flags: string[] }> {
+  const toml = parseToml(await readFile(new URL('../wrangler.toml', import.meta.url), 'utf8'))
+  return { date: toml['compatibility_date'] as string, flags: toml['compatibility_flags'] as string[] }
+}
+
+/** What the Worker is told: the variables its pools name and its own secrets, not all of this shell's environment. */
+function bindingsFor(config: Config, variables: Variables): Record<string, { type: 'text'; value: string }> {
+  const addresses = partFor(config, 'workers').pools.flatMap(pool => pool.endpoints.map(endpoint => endpoint.address))
+  const named = addresses.flatMap(address => [...address.matchAll(/\$\{([A-Za-z_]\w*)/g)].map(match => match[1]!))
+  const bindings: Record<string, { type: 'text'; value: string }> = {}
+  for (const name of [...SECRETS, ...named]) {
+    const value = variables[name]
+    if (value !== undefined) bindings[name] = { type: 'text', value }
+  }
+  return bindings
+}
+
+const SECRETS = ['FOURSEVEN_COOKIE_KEY', 'FOURSEVEN_OPERATOR_TOKEN']

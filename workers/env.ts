@@ -1,0 +1,24 @@
+// The bindings of the Worker, as wrangler.toml and its secrets name them.
+
+export interface Env {
+  /** Signs our cookies. Several, comma separated: the first signs, all are believed. */
+  readonly FOURSEVEN_COOKIE_KEY?: string
+  /** Opens the operator routes; without it they are not there. Letters, digits and `._~+/-=` (RFC 6750 section 2.1). */
+  readonly FOURSEVEN_OPERATOR_TOKEN?: string
+  /** Every string among the rest fills a `${NAME}` of the config. */
+  readonly [variable: string]: unknown
+}
+
+export function variablesOf(env: Env): Record<string, string> {
+  const variables: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) if (typeof value === 'string') variables[name] = value
+  return variables
+}
+
+export function cookieKeysOf(env: Env): readonly string[] {
+  const keys = env.FOURSEVEN_COOKIE_KEY ?? ''
+  return keys
+    .split(',')
+    .map(key => key.trim())
+    .filter(key => key !== '')
+}

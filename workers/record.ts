@@ -1,0 +1,45 @@
+// One line for each request: what it was, what was decided, how it ended. Never a cookie, never a query.
+
+import type { HttpDecision } from '../shared/decide/decision.ts'
+import type { EdgeFacts } from './facts.ts'
+import type { Outcome } from './forward.ts'
+import { lengthOf } from './try.ts'
+
+/**
+ * Writes a JSON object in one line to the Worker's log. Bytes are what `Content-Length` says, null when it says nothing
+ * (bodies are not read here). `durationMs` ends with the response headers.
+ *
+ * @param facts undefined when there was no table to read them for
+ */
+export function record(
+  request: Request,
+  began: number,
+  facts: EdgeFacts | undefined,
+  decision: HttpDecision | undefined,
+  outcome: Outcome,
+): void {
+  const { response, attempts } = outcome
+  const rule = decision?.rule
+  console.log(
+    JSON.stringify({
+      time: new Date(began).toISOString(),
+      door: 'edge',
+      listener: facts?.listener ?? null,
+      route: rule?.route ?? null,
+      rule: rule?.name ?? null,
+      variant: (decision?.do === 'redirect' ? undefined : decision?.variant?.name) ?? null,
+      endpoint: outcome.endpoint?.name ?? null,
+      attempts,
+      status: response.status,
+      reason: outcome.reason ?? null,
+      bytesIn: lengthOf(request.headers) ?? null,
+      bytesOut: lengthOf(response.headers) ?? null,
+      durationMs: Date.now() - began,
+      clientAddress: facts?.clientAddress ?? null,
+      requestId: facts?.requestId ?? null,
+      method: request.method,
+      host: facts?.host ?? null,
+      path: facts?.path ?? null,
+    }),
+  )
+}

@@ -159,7 +159,8 @@ function pathTakesAll(wide: HttpMatch, narrow: HttpMatch): boolean {
   const [outer, inner] = [wide.path, narrow.path]
   if (outer.kind === 'prefix' && outer.value === '/') return true
   if (outer.kind === inner.kind && outer.value === inner.value) return true
-  if (outer.kind === 'regex') return outer.value === '.*' || (inner.kind === 'exact' && wide.regex!.test(inner.value))
+  if (outer.kind === 'regex')
+    return EVERYTHING.has(outer.value) || (inner.kind === 'exact' && wide.regex!.test(inner.value))
   if (outer.kind === 'exact' || inner.kind === 'regex') return false
   return inner.value.startsWith(`${outer.value}/`) || inner.value === outer.value
 }
@@ -235,3 +236,6 @@ function describeWitness(witness: Witness): string {
   const url = `http://${witness.host}${witness.path}${query.length === 0 ? '' : `?${query.join('&')}`}`
   return `${witness.method} ${url}${extras.length === 0 ? '' : ` with ${extras.join(', ')}`}`
 }
+
+/** Regexes that take every path; what else one regex takes of another is not told. */
+const EVERYTHING: ReadonlySet<string> = new Set(['.*', '/.*'])

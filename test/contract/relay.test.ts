@@ -53,6 +53,6 @@ async function askFlow(port: number, from: string): Promise<string> {
     said += chunk
   })
   socket.on('error', () => {})
-  await once(socket, 'close')
+  await new Promise(closed => socket.on('close', closed))
   return said
 }

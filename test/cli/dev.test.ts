@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import http from 'node:http'
+import net from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { askHttp, askTcp, type Place } from '../../cli/ask.ts'
+import { folderWith, fourseven, startFourseven } from './command.ts'
+
+const BOTH_YAML = `listeners:
+  web: { kind: edge }
+  echo: { kind: tcp, address: '127.0.0.1:0' }
+pools:
+  app: { endpoints: ['\${APP}'] }
+  echo: { endpoints: ['\${ECHO}'] }
+routes:
+  - { name: app, pool: app }
+  - { name: echo, listener: echo, pool: echo }
+`
+const RELAY_YAML = `listeners:
+  echo: { kind: tcp, address: '127.0.0.1:0' }
+pools:
+  echo: { endpoints: ['\${ECHO}'] }
+routes:
+  - { name: echo, listener: echo, pool: echo }
+`
+const EDGE_YAML = `listeners:
+  web: { kind: edge }
+pools: {}
+routes:
+  - { name: hello, reply: { status: 200, body: hello } }
+`
+
+interface Listening {
+  readonly listening: readonly { readonly plane: string; readonly name: string; readonly address: string }[]
+}
+
+describe('fourseven dev CONFIG', () => {
+  test('serves edge and relay, writes records, and ends on Ctrl-C with no process left', async () => {
+    const app = await listenOn(http.createServer((request, response) => response.end(`app saw ${request.url}`)))
+    const echo = await listenOn(net.createServer({ allowHalfOpen: true }, socket => socket.pipe(socket)))
+    const cwd = folderWith({ 'routes.yaml': BOTH_YAML })
+    const variables = ['--var', `APP=http://127.0.0.1:${app}`, '--var', `ECHO=tcp://127.0.0.1:${echo}`]
+    const running = startFourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', '--json', ...variables], { cwd })
+    const { listening } = JSON.parse(await running.line(line => line.includes('listening'))) as Listening
+    expect(listening.map(({ plane, name }) => `${plane} ${name}`)).toEqual(['edge workerd', 'relay echo'])
+
+    const signal = AbortSignal.timeout(10_000)
+    const [edge, relay] = listening.map(({ address }) => placeOf(address))
+    const answer = await askHttp(edge!, { host: 'any.example.com', path: '/x?y=1' }, signal)
+    expect(answer.body.toString()).toBe('app saw /x?y=1')
+    const bytes = Buffer.from('hello')
+    expect(await askTcp(relay!, bytes, 'half-close', signal)).toEqual(bytes)
+
+    const request = JSON.parse(await running.line(line => line.includes('"status":200')))
+    expect(request).toMatchObject({ route: 'app', status: 200 })
+    const flow = JSON.parse(await running.line(line => line.includes('"bytesIn":5')))
+    expect(flow).toMatchObject({ route: 'echo', bytesIn: 5, bytesOut: 5 })
+
+    const family = descendants(running.child.pid!)
+    expect(family.length).toBeGreaterThan(0)
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(0)
+    expect(family.filter(isAlive)).toEqual([])
+  })
+
+  test('runs the relay alone when there is no edge listener', async () => {
+    const cwd = folderWith({ 'routes.yaml': RELAY_YAML })
+    const running = startFourseven(['dev', 'routes.yaml', '--json', '--var', 'ECHO=tcp://127.0.0.1:9'], { cwd })
+    const { listening } = JSON.parse(await running.line(line => line.includes('listening'))) as Listening
+    expect(listening.map(({ plane }) => plane)).toEqual(['relay'])
+    expect(descendants(running.child.pid!)).toEqual([])
+    running.child.kill('SIGTERM')
+    expect((await running.ended).code).toBe(0)
+  })
+
+  test('runs the edge alone when there is no tcp listener, and says so to people', async () => {
+    const cwd = folderWith({ 'routes.yaml': EDGE_YAML })
+    const running = startFourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0'], { cwd })
+    await running.line(line => line.includes('Ctrl-C ends everything'))
+    const address = /http:\/\/[\d.]+:\d+/.exec(await running.line(line => line.includes('workerd')))![0]
+    const answer = await askHttp(placeOf(address), { host: 'h.example.com', path: '/' }, AbortSignal.timeout(10_000))
+    expect(answer.body.toString()).toBe('hello')
+    expect(await running.line(line => line.includes('200'))).toMatch(/GET .*\/.* hello/)
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(0)
+  })
+
+  test('a port of the relay in use is named, with exit code 3 and nothing left running', async () => {
+    const port = await listenOn(net.createServer())
+    const yaml = BOTH_YAML.replace('127.0.0.1:0', `127.0.0.1:${port}`)
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    const variables = ['--var', 'APP=http://127.0.0.1:9', '--var', 'ECHO=tcp://127.0.0.1:9']
+    const { code, stderr } = await fourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', ...variables], { cwd })
+    expect(stderr).toContain(`127.0.0.1:${port}`)
+    expect(code).toBe(3)
+  })
+
+  test('a port of the edge in use is named, with exit code 3', async () => {
+    const port = await listenOn(net.createServer())
+    const cwd = folderWith({ 'routes.yaml': EDGE_YAML })
+    const { code, stderr } = await fourseven(['dev', 'routes.yaml', '--edge', `127.0.0.1:${port}`], { cwd })
+    expect(stderr).toContain(`127.0.0.1:${port}`)
+    expect(code).toBe(3)
+  })
+
+  test('a bad config starts nothing and exits 1', async () => {
+    const cwd = folderWith({ 'routes.yaml': EDGE_YAML.replace('reply:', 'rply:') })
+    const { code, stderr } = await fourseven(['dev', 'routes.yaml'], { cwd })
+    expect(stderr).toMatch(/error {3}routes\.yaml:5 routes\[0\]\.rply/)
+    expect(stderr).toContain('nothing was started')
+    expect(code).toBe(1)
+  })
+})
+
+/** Listens on a free port of loopback until the test is over. */
+async function listenOn(server: http.Server | net.Server): Promise<number> {
+  const sockets = new Set<net.Socket>()
+  server.on('connection', (socket: net.Socket) => sockets.add(socket))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return (server.address() as net.AddressInfo).port
+}
+
+function placeOf(address: string): Place {
+  const [, host, port] = /^\w+:\/\/([\d.]+):(\d+)$/.exec(address)!
+  return { host: host!, port: Number(port) }
+}
+
+/** Children, their children, …, from /proc. */
+function descendants(pid: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .flatMap(name => {
+      try {
+        return [
+          {
+            pid: Number(name),
+            parent: Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]!.split(' ')[1]),
+          },
+        ]
+      } catch {
+        return []
+      }
+    })
+  const below = (of: number): number[] =>
+    parents.filter(({ parent }) => parent === of).flatMap(child => [child.pid, ...below(child.pid)])
+  return below(pid)
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}

@@ -37,7 +37,8 @@ function notHostname(text: string, place: Place, findings: Findings): string {
 
 /** What a URL parser makes of it: the name alone, other scripts in their ASCII form. */
 function suggestHostname(text: string): string {
-  const withScheme = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`
+  const plain = text.replace(/^\*\./, '')
+  const withScheme = /^[a-z]+:\/\//i.test(plain) ? plain : `http://${plain}`
   const host = text.length <= 300 && URL.canParse(withScheme) ? new URL(withScheme).hostname : ''
   return (readHostname(host) !== undefined && host) || 'app.example.com or *.example.com'
 }

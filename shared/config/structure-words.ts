@@ -62,7 +62,7 @@ export function describeLayer(
   const now =
     open.length > 0 ? `Put it on a route of a listener of kind ${open.join(' or ')}.` : 'No open door can do it.'
   return {
-    message: `${feature} needs layer ${doors[able[0]!].layer}, and a "${door}" listener is layer ${doors[door].layer}`,
+    message: `${feature} needs layer ${doors[able[0]!].layer}, and "${door}" listeners are layer ${doors[door].layer}`,
     mend: later.length > 0 ? `${now} Not open yet: ${listNames(later, 'and')}.` : now,
   }
 }

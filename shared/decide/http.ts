@@ -17,6 +17,7 @@ import { chooseVariant } from './variant.ts'
 export function decideHttp(table: Table, facts: RequestFacts, observed: Observed, draw: Draw): HttpDecision {
   const match = matchHttp(table.httpDoors.get(facts.door), facts)
   if (match === undefined) return NO_ROUTE
+  if (match.only !== undefined) return forward(table, match, match.only, NONE, facts, observed, draw)
   const rule = match.rule
   const action = rule.action
   if (action.do === 'redirect') return { do: 'redirect', rule, match, redirect: action.redirect }
@@ -24,8 +25,7 @@ export function decideHttp(table: Table, facts: RequestFacts, observed: Observed
     const reply = action.reply
     return { do: 'reply', rule, variant: undefined, reason: undefined, status: reply.status, reply, cookies: NONE }
   }
-  if (action.split === undefined) return forward(table, match, action.variants[0]!, NONE, facts, observed, draw)
-  const choice = chooseVariant(action.split, action.variants, facts, draw)
+  const choice = chooseVariant(action.split!, action.variants, facts, draw)
   return forward(table, match, choice.variant, choice.cookies, facts, observed, draw)
 }
 

@@ -9,7 +9,9 @@ import type { FlowFacts, RequestFacts } from './facts.ts'
 /** The match that serves a request, or undefined: no route. */
 export function matchHttp(door: HttpDoor | undefined, facts: RequestFacts): HttpMatch | undefined {
   const listener = door === undefined ? undefined : listenerFor(door.listeners, facts.host)
-  return listener === undefined ? undefined : findMatch(listener.index, facts.host, facts.path, facts, holds)
+  return listener === undefined
+    ? undefined
+    : findMatch(listener.index, facts.host, facts.path, facts.method, facts, holds)
 }
 
 /** Everything of a match but an exact or prefix path, which the path index has seen to. */

@@ -2,7 +2,7 @@
 
 import { type Draw, subDraw } from '../pool/draw.ts'
 import { hash32 } from '../pool/hash.ts'
-import { ownerOf } from '../table/slots.ts'
+import { ownerAt } from '../table/slots.ts'
 import type { Split } from '../table/table.ts'
 import { type Address, splitKeyOf } from '../wire/address.ts'
 import type { CookieOut } from './decision.ts'
@@ -57,7 +57,7 @@ export function chooseVariant<Variant extends { readonly name: string; readonly 
   }
   const key = userOf(split, facts, draw)
   const slot = slotOf(split, key.value)
-  const index = ownerOf(split.slots, slot)
+  const index = ownerAt(split.ranges, slot)
   const variant = variants[index]!
   return { variant, index, by: 'weight', slot, key, cookies: cookiesFor(split, key, variant.name) }
 }
@@ -87,7 +87,7 @@ function otherThan<Variant extends { readonly name: string; readonly weight: num
   facts: SplitFacts,
   draw: Draw,
 ): number {
-  const own = ownerOf(split.slots, slotOf(split, userOf(split, facts, draw).value))
+  const own = ownerAt(split.ranges, slotOf(split, userOf(split, facts, draw).value))
   if (own !== refused) return own
   const weighted = variants.findIndex((variant, i) => i !== refused && variant.weight > 0)
   return weighted !== -1 ? weighted : refused === 0 ? 1 : 0

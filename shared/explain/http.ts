@@ -12,7 +12,7 @@ import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
 import { coversHost, listenerFor } from '../table/hostname.ts'
 import { compareRanks, decidingStep, rankOfHost } from '../table/precedence.ts'
-import { allHostMatches, type HostMatches } from '../table/route-index.ts'
+import type { HostMatches } from '../table/route-index.ts'
 import type { Condition, HttpListener, HttpMatch, Table } from '../table/table.ts'
 import { explainPool, type PoolExplanation } from './pool.ts'
 import { explainSplit, type SplitExplanation } from './split.ts'
@@ -119,7 +119,7 @@ interface RankedMatch {
 }
 
 function rankedMatches(listener: HttpListener): RankedMatch[] {
-  const entries = allHostMatches(listener.index).flatMap(({ hostname, matches }: HostMatches) =>
+  const entries = listener.index.hosts.flatMap(({ hostname, matches }: HostMatches) =>
     matches.map(match => ({ hostname, match, rank: [...rankOfHost(hostname), ...match.rank] })),
   )
   return entries.sort((a, b) => compareRanks(a.rank, b.rank))

@@ -9,7 +9,7 @@ import type { Problem } from '../config/problem.ts'
 import type { RequestFacts } from '../decide/facts.ts'
 import { matchHttp } from '../decide/match.ts'
 import { isWildcard, listenerFor, servedHosts } from '../table/hostname.ts'
-import { allHostMatches, type HostMatches } from '../table/route-index.ts'
+import type { HostMatches } from '../table/route-index.ts'
 import type { Condition, HttpDoor, HttpListener, HttpMatch, Needs, Table } from '../table/table.ts'
 import { type Cidr, parseAddress } from '../wire/address.ts'
 import { sampleOf } from './sample.ts'
@@ -62,7 +62,7 @@ export function findShadowed(table: Table): Shadowed[] {
   const reachable = new Set<HttpMatch>()
   for (const [name, door] of table.httpDoors) {
     for (const listener of door.listeners) {
-      for (const entry of allHostMatches(listener.index)) {
+      for (const entry of listener.index.hosts) {
         const members = new Set(entry.matches)
         for (const match of members) {
           const found = shadowIn(table.needs, name, door, listener, entry, members, match)
@@ -190,7 +190,7 @@ function matchesOfRules(table: Table): Map<HttpMatch['rule'], Set<HttpMatch>> {
   const all = new Map<HttpMatch['rule'], Set<HttpMatch>>()
   for (const door of table.httpDoors.values()) {
     for (const listener of door.listeners) {
-      for (const entry of allHostMatches(listener.index)) {
+      for (const entry of listener.index.hosts) {
         for (const match of entry.matches) all.set(match.rule, (all.get(match.rule) ?? new Set()).add(match))
       }
     }

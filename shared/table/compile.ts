@@ -22,7 +22,7 @@ import { compileEdits } from './edits.ts'
 import { servedHosts } from './hostname.ts'
 import { matchRank } from './precedence.ts'
 import { buildRouteIndex } from './route-index.ts'
-import { dealFresh } from './slots.ts'
+import { dealFresh, packRanges } from './slots.ts'
 import type {
   Condition,
   FlowListener,
@@ -175,8 +175,11 @@ function compileHttpRule(
     retry: rule.retry,
     timeouts: rule.timeouts,
   }
+  const { action } = compiled
+  const only = action.do === 'forward' && action.split === undefined ? action.variants[0] : undefined
   return rule.matches.map((match, place) => ({
     rule: compiled,
+    only,
     place,
     path: match.path,
     text:
@@ -236,12 +239,14 @@ function compileSplit(
   needs: NeedsBook,
 ): Split {
   if (split.by.from === 'address' || split.fallback === 'address') needs.address()
+  const slots = dealFresh(variants.map(variant => variant.weight))
   const pinCookie = pinCookieName(split.name)
   const force = split.force
   return {
     name: split.name,
     seed: hash32(`${split.name}\0${split.salt}`),
-    slots: dealFresh(variants.map(variant => variant.weight)),
+    slots,
+    ranges: packRanges(slots),
     by: compileSplitKey(split.by, needs),
     fallback: split.fallback,
     pin: split.pin === 'first' ? { cookie: pinCookie, index: needs.signedCookie(pinCookie) } : undefined,

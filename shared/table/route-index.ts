@@ -12,15 +12,22 @@ import { compareRanks } from './precedence.ts'
 import type { HttpMatch } from './table.ts'
 
 export interface RouteIndex {
-  readonly exact: ReadonlyMap<string, HostMatches>
+  /** Where the tree of a whole hostname begins in `nodes`. */
+  readonly exact: ReadonlyMap<string, number>
   /** By what follows the `*.`. */
-  readonly wildcards: ReadonlyMap<string, HostMatches>
-  /** Rules of routes without hostnames. */
-  readonly any: HostMatches | undefined
-  /** Nodes of all trees; see `NODE`. */
+  readonly wildcards: ReadonlyMap<string, number>
+  /** The tree of routes without hostnames; NONE without such. */
+  readonly any: number
+  /** Nodes of all trees; see `FIRST`. */
   readonly nodes: Int32Array
   /** Matches of one hostname, kind and path stand together in rank order; nodes hold ranges of it. */
   readonly listed: readonly HttpMatch[]
+  /** Beside `listed`: the methods a match takes as bits, and whether there is more to ask of it. */
+  readonly quick: Int32Array
+  /** The regexes of a hostname in rank order; in front of a tree stands which, or NONE. */
+  readonly regexes: readonly (readonly HttpMatch[])[]
+  /** For those who look at all of it: explain and the shadow check. */
+  readonly hosts: readonly HostMatches[]
 }
 
 /** All matches under one hostname. */
@@ -28,82 +35,77 @@ export interface HostMatches {
   /** As routes write it; undefined for any host. */
   readonly hostname: string | undefined
   /** In rank order. */
-  readonly matches: HttpMatch[]
-  /** Where its tree begins in `nodes`. */
-  root: number
-  regexes: readonly HttpMatch[] | undefined
+  readonly matches: readonly HttpMatch[]
 }
 
 /** Collects matches by hostname, then gives the index. */
 export function buildRouteIndex(
   pairs: Iterable<readonly [hostname: string | undefined, match: HttpMatch]>,
 ): RouteIndex {
-  const exact = new Map<string, HostMatches>()
-  const wildcards = new Map<string, HostMatches>()
-  const hosts: HostMatches[] = []
-  let any: HostMatches | undefined
-  const added = (hostname: string | undefined): HostMatches => {
-    const host: HostMatches = { hostname, matches: [], root: 0, regexes: undefined }
-    hosts.push(host)
-    return host
-  }
+  const byHostname = new Map<string | undefined, HttpMatch[]>()
   for (const [hostname, match] of pairs) {
-    let host: HostMatches
-    if (hostname === undefined) {
-      any ??= added(undefined)
-      host = any
-    } else {
-      const [map, key] = isWildcard(hostname) ? [wildcards, hostname.slice(2)] : [exact, hostname]
-      host = map.get(key) ?? added(hostname)
-      map.set(key, host)
-    }
-    host.matches.push(match)
+    const known = byHostname.get(hostname)
+    if (known === undefined) byHostname.set(hostname, [match])
+    else known.push(match)
   }
-  return { exact, wildcards, any, ...plant(hosts) }
+  const hosts = [...byHostname].map(([hostname, matches]) => ({
+    hostname,
+    matches: matches.sort((a, b) => compareRanks(a.rank, b.rank)),
+  }))
+  const planted = plant(hosts)
+  const exact = new Map<string, number>()
+  const wildcards = new Map<string, number>()
+  let any = NONE
+  for (const [i, { hostname }] of hosts.entries()) {
+    const root = planted.roots[i]!
+    if (hostname === undefined) any = root
+    else if (isWildcard(hostname)) wildcards.set(hostname.slice(2), root)
+    else exact.set(hostname, root)
+  }
+  const { nodes, listed, quick, regexes } = planted
+  return { exact, wildcards, any, nodes, listed, quick, regexes, hosts }
 }
 
 /**
- * The first match in precedence for host and path that `holds`; `holds` is asked about everything but exact and prefix
- * paths. A hostname whose matches all fail hands on to the next wider one: precedence orders the matches of all routes,
- * it does not wall hosts off (Gateway API HTTPRoute).
+ * The first match in precedence for host, path and method that `holds`; `holds` is asked only where a match wants more
+ * than those. A hostname whose matches all fail hands on to the next wider one: precedence orders the matches of all
+ * routes, it does not wall hosts off (Gateway API HTTPRoute).
  */
 export function findMatch<Facts>(
   index: RouteIndex,
   host: string,
   path: string,
+  method: string,
   facts: Facts,
   holds: (match: HttpMatch, facts: Facts) => boolean,
 ): HttpMatch | undefined {
+  const bit = methodBit(method)
   const exact = index.exact.get(host)
   if (exact !== undefined) {
-    const found = findUnder(index, exact, path, facts, holds)
+    const found = findUnder(index, exact, path, bit, facts, holds)
     if (found !== undefined) return found
   }
   if (index.wildcards.size > 0) {
     for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
       const wildcard = index.wildcards.get(host.slice(dot + 1))
-      const found = wildcard === undefined ? undefined : findUnder(index, wildcard, path, facts, holds)
+      const found = wildcard === undefined ? undefined : findUnder(index, wildcard, path, bit, facts, holds)
       if (found !== undefined) return found
     }
   }
-  return index.any === undefined ? undefined : findUnder(index, index.any, path, facts, holds)
-}
-
-/** Every hostname of the index, in no order that matters. */
-export function allHostMatches(index: RouteIndex): HostMatches[] {
-  return [...index.exact.values(), ...index.wildcards.values(), ...(index.any === undefined ? [] : [index.any])]
+  return index.any === NONE ? undefined : findUnder(index, index.any, path, bit, facts, holds)
 }
 
 function findUnder<Facts>(
   index: RouteIndex,
-  host: HostMatches,
+  root: number,
   path: string,
+  bit: number,
   facts: Facts,
   holds: (match: HttpMatch, facts: Facts) => boolean,
 ): HttpMatch | undefined {
   const { nodes, listed } = index
   let passed = 0
-  for (let node = host.root; node !== NO_CHILD; node = childFor(nodes, node, path)) {
+  for (let node = root; node !== NONE; node = childFor(nodes, node, path)) {
     if (nodes[node]! > path.length) break
     if (nodes[node + FIRST]! < nodes[node + LAST]!) passedNodes[passed++] = node
   }
@@ -113,20 +115,19 @@ function findUnder<Facts>(
   if (passed > 0) {
     const node = passedNodes[passed - 1]!
     if (nodes[node] === path.length) {
-      const found = firstThatHolds(listed, nodes[node + FIRST]!, nodes[node + PREFIXES]!, facts, holds)
+      const found = firstListed(index, nodes[node + FIRST]!, nodes[node + PREFIXES]!, bit, facts, holds)
       if (found !== undefined) return found
     }
   }
-  if (host.regexes !== undefined) {
-    const found = firstThatHolds(host.regexes, 0, host.regexes.length, facts, holds)
-    if (found !== undefined) return found
+  if (nodes[root - 1] !== NONE) {
+    for (const match of index.regexes[nodes[root - 1]!]!) if (holds(match, facts)) return match
   }
   while (passed > 0) {
     const node = passedNodes[--passed]!
     const end = nodes[node]!
     // A prefix holds by whole elements: where it ends the path ends too, or goes on with a slash.
     if (end !== path.length && path.charCodeAt(end) !== SLASH) continue
-    const found = firstThatHolds(listed, nodes[node + PREFIXES]!, nodes[node + LAST]!, facts, holds)
+    const found = firstListed(index, nodes[node + PREFIXES]!, nodes[node + LAST]!, bit, facts, holds)
     if (found !== undefined) return found
   }
   return undefined
@@ -135,25 +136,27 @@ function findUnder<Facts>(
 /** By the one character where the children part. */
 function childFor(nodes: Int32Array, node: number, path: string): number {
   const at = nodes[node]!
-  if (at >= path.length) return NO_CHILD
+  if (at >= path.length) return NONE
   const code = path.charCodeAt(at)
   let child = node + CHILDREN + 1
   for (const end = child + 2 * nodes[node + CHILDREN]!; child < end; child += 2) {
     if (nodes[child] === code) return nodes[child + 1]!
   }
-  return NO_CHILD
+  return NONE
 }
 
-function firstThatHolds<Facts>(
-  matches: readonly HttpMatch[],
+function firstListed<Facts>(
+  index: RouteIndex,
   from: number,
   to: number,
+  bit: number,
   facts: Facts,
   holds: (match: HttpMatch, facts: Facts) => boolean,
 ): HttpMatch | undefined {
+  const { listed, quick } = index
   for (let i = from; i < to; i++) {
-    const match = matches[i]!
-    if (holds(match, facts)) return match
+    const wants = quick[i]!
+    if ((wants & bit) !== 0 && ((wants & ASK) === 0 || holds(listed[i]!, facts))) return listed[i]
   }
   return undefined
 }
@@ -166,22 +169,48 @@ interface Sprout {
   readonly prefixes: HttpMatch[]
 }
 
-function plant(hosts: readonly HostMatches[]): { nodes: Int32Array; listed: HttpMatch[] } {
+function plant(hosts: readonly HostMatches[]) {
   const nodes: number[] = []
   const listed: HttpMatch[] = []
-  for (const host of hosts) {
-    host.matches.sort((a, b) => compareRanks(a.rank, b.rank))
+  const regexes: HttpMatch[][] = []
+  const roots = hosts.map(({ matches }) => {
     const root = sprout('')
-    const regexes: HttpMatch[] = []
-    for (const match of host.matches) {
-      if (match.path.kind === 'regex') regexes.push(match)
-      else if (match.path.kind === 'exact') grow(root, match.text).exact.push(match)
-      else grow(root, match.text).prefixes.push(match)
+    const own = matches.filter(match => match.path.kind === 'regex')
+    for (const match of matches) {
+      if (match.path.kind === 'exact') grow(root, match.text).exact.push(match)
+      else if (match.path.kind === 'prefix') grow(root, match.text).prefixes.push(match)
     }
-    host.root = flatten(root, root.stretch.length, nodes, listed)
-    if (regexes.length > 0) host.regexes = regexes
+    nodes.push(own.length === 0 ? NONE : regexes.push(own) - 1)
+    return flatten(root, 0, nodes, listed)
+  })
+  return { roots, nodes: Int32Array.from(nodes), listed, quick: Int32Array.from(listed, quickly), regexes }
+}
+
+function quickly({ methods, conditions }: HttpMatch): number {
+  if (methods === undefined) return conditions.length === 0 ? ANY_METHOD : ANY_METHOD | ASK
+  const bits = methods.reduce((bits, method) => bits | methodBit(method), 0)
+  return conditions.length === 0 && (bits & OTHER_METHOD) === 0 ? bits : bits | ASK
+}
+
+function methodBit(method: string): number {
+  switch (method) {
+    case 'GET':
+      return 1
+    case 'HEAD':
+      return 2
+    case 'POST':
+      return 4
+    case 'PUT':
+      return 8
+    case 'DELETE':
+      return 16
+    case 'PATCH':
+      return 32
+    case 'OPTIONS':
+      return 64
+    default:
+      return OTHER_METHOD
   }
-  return { nodes: Int32Array.from(nodes), listed }
 }
 
 /** The place in the tree where `text` ends, made if need be by splitting the stretch it parts from. */
@@ -225,7 +254,7 @@ function flatten(tree: Sprout, end: number, nodes: number[], listed: HttpMatch[]
   const first = listed.length
   listed.push(...tree.exact, ...tree.prefixes)
   nodes.push(end, first, first + tree.exact.length, listed.length, tree.children.length)
-  for (const child of tree.children) nodes.push(child.stretch.charCodeAt(0), NO_CHILD)
+  for (const child of tree.children) nodes.push(child.stretch.charCodeAt(0), NONE)
   for (const [i, child] of tree.children.entries()) {
     nodes[place + CHILDREN + 2 + 2 * i] = flatten(child, end + child.stretch.length, nodes, listed)
   }
@@ -240,7 +269,11 @@ const FIRST = 1
 const PREFIXES = 2
 const LAST = 3
 const CHILDREN = 4
-const NO_CHILD = -1
+const NONE = -1
+/** Which of the other methods it is `holds` has to say. */
+const OTHER_METHOD = 128
+const ANY_METHOD = 255
+const ASK = 256
 const SLASH = 47
 /** Of the walk under way; a walk never waits, so one array serves all. */
 const passedNodes: number[] = []

@@ -56,6 +56,24 @@ export function ownerOf(slots: Slots, slot: number): number {
   return slots.owners[low]!
 }
 
+/** The ranges as one list of numbers, `start * 1024 + owner`: one look at memory for a choice. Up to 1,024 variants. */
+export function packRanges(slots: Slots): readonly number[] {
+  return slots.starts.map((start, i) => start * OWNERS + slots.owners[i]!)
+}
+
+/** As `ownerOf`, of packed ranges. */
+export function ownerAt(ranges: readonly number[], slot: number): number {
+  const bound = slot * OWNERS + OWNERS
+  let low = 0
+  let high = ranges.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if (ranges[middle]! < bound) low = middle
+    else high = middle - 1
+  }
+  return ranges[low]! % OWNERS
+}
+
 /** How many slots each of the first `variants` variants owns. */
 export function ownedCounts(slots: Slots, variants: number): number[] {
   const counts = new Array<number>(variants).fill(0)
@@ -127,3 +145,5 @@ function fromRanges(ranges: readonly Range[]): Slots {
   }
   return { starts, owners }
 }
+
+const OWNERS = 1_024

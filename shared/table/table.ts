@@ -77,6 +77,8 @@ export interface HttpVariant {
 /** One match of one rule: all its conditions must hold. */
 export interface HttpMatch {
   readonly rule: HttpRule
+  /** The rule's variant when it has one and no split: then there is nothing to choose. */
+  readonly only: HttpVariant | undefined
   /** Its place among the rule's matches. */
   readonly place: number
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string }
@@ -109,6 +111,8 @@ export interface Split {
   /** hash32 of name and salt: the seed under which keys are hashed to slots. */
   readonly seed: number
   readonly slots: Slots
+  /** The same packed for look-ups: `ownerAt`. */
+  readonly ranges: readonly number[]
   readonly by: SplitKey
   readonly fallback: 'address' | 'draw'
   /** The cookie that remembers the first variant; undefined when users follow the weights. */

@@ -34,8 +34,8 @@ describe('a config is filled in', () => {
         maxEjectionMs: 300_000,
         maxEjectedPercent: 10,
       },
-      maxRequests: Number.POSITIVE_INFINITY,
-      maxRequestsPerEndpoint: Number.POSITIVE_INFINITY,
+      maxRequests: undefined,
+      maxRequestsPerEndpoint: undefined,
       retryBudget: { percent: 20, perSecond: undefined },
     }
     const endpoint = { name: undefined, weight: 1, priority: 0 }
@@ -246,7 +246,7 @@ describe('a config is filled in', () => {
       affinity: { cookie: 'fs_endpoint', maxAgeS: 86_400 },
       outlier: undefined,
       maxRequests: 100,
-      maxRequestsPerEndpoint: Number.POSITIVE_INFINITY,
+      maxRequestsPerEndpoint: undefined,
       retryBudget: { percent: 20, perSecond: 3 },
       slowStartMs: 30_000,
     })

@@ -175,7 +175,7 @@ it('a weight of 1 in 65,536 owns one slot', () => {
 })
 
 function splitOf(table: Table): Split {
-  const action = table.httpDoors.get('edge')!.listeners[0]!.index.any!.matches[0]!.rule.action
+  const action = table.httpDoors.get('edge')!.listeners[0]!.index.hosts[0]!.matches[0]!.rule.action
   if (action.do !== 'forward' || action.split === undefined) throw new Error('expected a split')
   return action.split
 }

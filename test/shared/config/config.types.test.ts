@@ -1,0 +1,129 @@
+// What the compiler says about configs: tsc over this file is the test, the running part only shows that it is read.
+
+import { describe, expectTypeOf, test } from 'vitest'
+import {
+  type ConfigInput,
+  defineConfig,
+  type EndpointInput,
+  type FiltersInput,
+  type FlowMatchInput,
+  type FlowRouteInput,
+  type FlowVariantInput,
+  type HttpMatchInput,
+  type HttpRouteInput,
+  type HttpVariantInput,
+  type ListenerInput,
+  type PoolInput,
+} from '../../../shared/config/config.ts'
+import type {
+  endpoint,
+  flowMatch,
+  flowVariant,
+  httpMatch,
+  httpVariant,
+  SchemaInput,
+} from '../../../shared/config/schema.ts'
+
+const listeners = { web: { kind: 'edge' }, db: { kind: 'tcp', address: '127.0.0.1:5432' } } as const
+const pools = { app: { endpoints: ['https://app.example.com'] }, sql: { endpoints: ['tcp://sql.example.com:5432'] } }
+
+describe('defineConfig', () => {
+  test('takes a route in all its forms', () => {
+    const config = defineConfig({
+      listeners,
+      pools,
+      routes: [
+        { name: 'one', pool: 'app', match: { path: '/x' }, timeouts: { request: '2s' } },
+        {
+          name: 'two',
+          listener: 'web',
+          rules: [{ pool: 'app' }, { match: [{ method: 'GET' }], reply: { status: 200 } }],
+        },
+        { name: 'three', listener: ['db'], pool: 'sql', match: { address: '10.0.0.0/8' }, timeouts: { idle: '1h' } },
+        { name: 'four', listener: 'db', rules: [{ variants: [{ name: 'a', weight: 1, pool: 'sql' }] }] },
+      ],
+    })
+    expectTypeOf(config).toEqualTypeOf<ConfigInput>()
+  })
+
+  test('refuses a pool that is not there', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'ap' }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'slq' }] })
+    // @ts-expect-error
+    defineConfig({
+      listeners,
+      pools,
+      routes: [{ name: 'r', rules: [{ variants: [{ name: 'a', weight: 1, pool: 'x' }] }] }],
+    })
+  })
+
+  test('refuses a listener that is not there', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'wbe', pool: 'app' }] })
+  })
+
+  test('refuses at layer 4 what only layer 7 can do', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'sql', match: { path: '/x' } }] })
+    // @ts-expect-error
+    defineConfig({
+      listeners,
+      pools,
+      routes: [{ name: 'r', listener: 'db', rules: [{ pool: 'sql', match: { path: '/x' } }] }],
+    })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'sql', hostnames: ['a.example'] }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', reply: { status: 200 } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'sql', filters: {} }] })
+  })
+
+  test('refuses at layer 7 what only layer 4 can do', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', timeouts: { idle: '1h' } }] })
+  })
+
+  test('refuses rules beside the fields of one', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', rules: [{ pool: 'app' }] }] })
+  })
+
+  test('refuses a length of time without its unit', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', timeouts: { request: '30' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', timeouts: { request: 30 } }] })
+  })
+
+  test('refuses a key nobody knows', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', retri: false }] })
+    // @ts-expect-error
+    defineConfig({ listeners: { web: { kind: 'edge', address: 'x' } }, pools, routes: [] })
+  })
+})
+
+describe('the types and the zod schema', () => {
+  test('say the same of the parts', () => {
+    expectTypeOf<In<typeof httpMatch>>().toEqualTypeOf<HttpMatchInput>()
+    expectTypeOf<In<typeof flowMatch>>().toEqualTypeOf<FlowMatchInput>()
+    expectTypeOf<In<typeof httpVariant>>().toEqualTypeOf<HttpVariantInput>()
+    expectTypeOf<In<typeof flowVariant>>().toEqualTypeOf<FlowVariantInput>()
+    expectTypeOf<In<typeof endpoint>>().toEqualTypeOf<string | EndpointInput>()
+    expectTypeOf<SchemaInput['listeners'][string]>().toEqualTypeOf<ListenerInput>()
+    expectTypeOf<SchemaInput['pools'][string]>().toEqualTypeOf<PoolInput>()
+    expectTypeOf<NonNullable<In<typeof httpVariant>['filters']>>().toEqualTypeOf<FiltersInput>()
+  })
+
+  test('take each other as a whole, both ways', () => {
+    expectTypeOf<ConfigInput>().toExtend<SchemaInput>()
+    expectTypeOf<SchemaInput>().toExtend<ConfigInput>()
+    expectTypeOf<SchemaInput['routes'][number]>().toExtend<HttpRouteInput | FlowRouteInput>()
+  })
+})
+
+/** What a schema takes. */
+type In<Schema extends { _zod: { input: unknown } }> = Schema['_zod']['input']

@@ -6,7 +6,8 @@ export type CharSet = readonly (readonly [first: number, last: number])[]
 
 export type RegexNode =
   | { readonly kind: 'set'; readonly set: CharSet }
-  | { readonly kind: 'sequence' | 'choice'; readonly items: readonly RegexNode[] }
+  | { readonly kind: 'sequence'; readonly items: readonly RegexNode[] }
+  | { readonly kind: 'choice'; readonly items: readonly RegexNode[] }
   | { readonly kind: 'repeat'; readonly item: RegexNode; readonly min: number; readonly max: number }
 
 /**

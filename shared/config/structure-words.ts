@@ -45,7 +45,8 @@ export function describeIssue(part: Part, issue: Issue, input: unknown): readonl
       if (issue.origin === 'string') {
         return [{ code: 'empty-text', at, message: 'the text is empty', mend: 'Write at least one character.' }]
       }
-      return [describeNumber(part, at, `${value} is out of bounds`)]
+      // Beside the word that it is of the wrong type.
+      return typeof value === 'number' ? [describeNumber(part, at, `${value} is out of bounds`)] : []
     default:
       return [wrongType(at, 'another value', value)]
   }

@@ -18,15 +18,16 @@ export function decideHttp(table: Table, facts: RequestFacts, observed: Observed
   const match = matchHttp(table.httpDoors.get(facts.door), facts)
   if (match === undefined) return NO_ROUTE
   if (match.only !== undefined) return forward(table, match, match.only, NONE, facts, observed, draw)
+  if (match.split !== undefined) {
+    const choice = chooseVariant(match.split, match.variants, facts, draw)
+    return forward(table, match, choice.variant, choice.cookies, facts, observed, draw)
+  }
   const rule = match.rule
   const action = rule.action
   if (action.do === 'redirect') return { do: 'redirect', rule, match, redirect: action.redirect }
-  if (action.do === 'reply') {
-    const reply = action.reply
-    return { do: 'reply', rule, variant: undefined, reason: undefined, status: reply.status, reply, cookies: NONE }
-  }
-  const choice = chooseVariant(action.split!, action.variants, facts, draw)
-  return forward(table, match, choice.variant, choice.cookies, facts, observed, draw)
+  if (action.do === 'forward') throw new Error(`the rule ${rule.id} has neither one variant nor a split`)
+  const reply = action.reply
+  return { do: 'reply', rule, variant: undefined, reason: undefined, status: reply.status, reply, cookies: NONE }
 }
 
 function forward(

@@ -176,10 +176,14 @@ function compileHttpRule(
     timeouts: rule.timeouts,
   }
   const { action } = compiled
-  const only = action.do === 'forward' && action.split === undefined ? action.variants[0] : undefined
+  const variants = action.do === 'forward' ? action.variants : []
+  const split = action.do === 'forward' ? action.split : undefined
+  const only = split === undefined ? variants[0] : undefined
   return rule.matches.map((match, place) => ({
     rule: compiled,
     only,
+    split,
+    variants,
     place,
     path: match.path,
     text:

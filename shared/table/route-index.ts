@@ -105,16 +105,21 @@ function findUnder<Facts>(
 ): HttpMatch | undefined {
   const { nodes, listed } = index
   let passed = 0
-  for (let node = root; node !== NONE; node = childFor(nodes, node, path)) {
-    if (nodes[node]! > path.length) break
-    if (nodes[node + FIRST]! < nodes[node + LAST]!) passedNodes[passed++] = node
+  for (let node = root; ; ) {
+    const head = nodes[node]!
+    const end = head >>> END_SHIFT
+    if (end > path.length) break
+    if ((head & LISTS) !== 0) passedNodes[passed++] = node
+    if (end === path.length) break
+    node = childFor(nodes, node, head, path.charCodeAt(end))
+    if (node === NONE) break
   }
   // The deepest text that the path really begins with; what the walk passed before it agrees as well.
   while (passed > 0 && !path.startsWith(listed[nodes[passedNodes[passed - 1]! + FIRST]!]!.text)) passed -= 1
 
   if (passed > 0) {
     const node = passedNodes[passed - 1]!
-    if (nodes[node] === path.length) {
+    if (nodes[node]! >>> END_SHIFT === path.length) {
       const found = firstListed(index, nodes[node + FIRST]!, nodes[node + PREFIXES]!, bit, facts, holds)
       if (found !== undefined) return found
     }
@@ -124,7 +129,7 @@ function findUnder<Facts>(
   }
   while (passed > 0) {
     const node = passedNodes[--passed]!
-    const end = nodes[node]!
+    const end = nodes[node]! >>> END_SHIFT
     // A prefix holds by whole elements: where it ends the path ends too, or goes on with a slash.
     if (end !== path.length && path.charCodeAt(end) !== SLASH) continue
     const found = firstListed(index, nodes[node + PREFIXES]!, nodes[node + LAST]!, bit, facts, holds)
@@ -134,13 +139,11 @@ function findUnder<Facts>(
 }
 
 /** By the one character where the children part. */
-function childFor(nodes: Int32Array, node: number, path: string): number {
-  const at = nodes[node]!
-  if (at >= path.length) return NONE
-  const code = path.charCodeAt(at)
-  let child = node + CHILDREN + 1
-  for (const end = child + 2 * nodes[node + CHILDREN]!; child < end; child += 2) {
-    if (nodes[child] === code) return nodes[child + 1]!
+function childFor(nodes: Int32Array, node: number, head: number, code: number): number {
+  let edge = node + ((head & LISTS) !== 0 ? EDGES : 1)
+  for (const last = edge + ((head >>> 1) & MOST_EDGES); edge < last; edge++) {
+    const word = nodes[edge]!
+    if ((word & 0x7f) === code) return word >>> 7
   }
   return NONE
 }
@@ -252,23 +255,31 @@ function commonLength(a: string, b: string): number {
 function flatten(tree: Sprout, end: number, nodes: number[], listed: HttpMatch[]): number {
   const place = nodes.length
   const first = listed.length
+  const hasLists = tree.exact.length + tree.prefixes.length > 0
   listed.push(...tree.exact, ...tree.prefixes)
-  nodes.push(end, first, first + tree.exact.length, listed.length, tree.children.length)
-  for (const child of tree.children) nodes.push(child.stretch.charCodeAt(0), NONE)
+  nodes.push((end << END_SHIFT) | (tree.children.length << 1) | (hasLists ? LISTS : 0))
+  if (hasLists) nodes.push(first, first + tree.exact.length, listed.length)
+  const edges = nodes.length
+  for (const _ of tree.children) nodes.push(NONE)
   for (const [i, child] of tree.children.entries()) {
-    nodes[place + CHILDREN + 2 + 2 * i] = flatten(child, end + child.stretch.length, nodes, listed)
+    const below = flatten(child, end + child.stretch.length, nodes, listed)
+    nodes[edges + i] = (below << 7) | child.stretch.charCodeAt(0)
   }
   return place
 }
 
 /**
- * A node: the length of its text, then ranges of `listed`: exact paths from FIRST to PREFIXES, prefixes from there to
- * LAST. Then the number of children, and for each the character after the text and its place.
+ * A node is one word and what follows it. The word: the length of its text, its number of edges, and whether LISTS follow:
+ * ranges of `listed`, exact paths from FIRST to PREFIXES and prefixes from there to LAST. Then the edges, each the
+ * character after the text (a path is ASCII) and the place of the node it leads to.
  */
+const LISTS = 1
+const END_SHIFT = 9
+const MOST_EDGES = 0xff
 const FIRST = 1
 const PREFIXES = 2
 const LAST = 3
-const CHILDREN = 4
+const EDGES = 4
 const NONE = -1
 /** Which of the other methods it is `holds` has to say. */
 const OTHER_METHOD = 128

@@ -79,6 +79,9 @@ export interface HttpMatch {
   readonly rule: HttpRule
   /** The rule's variant when it has one and no split: then there is nothing to choose. */
   readonly only: HttpVariant | undefined
+  /** The rule's split and variants, where a choice needs no further look at memory. */
+  readonly split: Split | undefined
+  readonly variants: readonly HttpVariant[]
   /** Its place among the rule's matches. */
   readonly place: number
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string }

@@ -1,6 +1,5 @@
 // What is known of a request before the decision: only what the table needs.
 
-import { uuidv7 } from 'uuidv7'
 import type { RequestFacts } from '../shared/decide/facts.ts'
 import { type ClientAddress, clientAddressOf } from '../shared/http/client-address.ts'
 import { pickCookies } from '../shared/http/cookies.ts'
@@ -12,6 +11,7 @@ import { EDGE_DOOR } from '../shared/table/compile.ts'
 import { listenerFor } from '../shared/table/hostname.ts'
 import type { Needs, Table } from '../shared/table/table.ts'
 import { parseAddress } from '../shared/wire/address.ts'
+import { newRequestId } from './request-id.ts'
 
 export interface EdgeFacts extends RequestFacts {
   /** Undefined when no listener takes the host. */
@@ -30,7 +30,10 @@ export function readFacts(request: Request, table: Table, cookieKeys: readonly s
   const host = readHost(url.authority)
   const said = request.headers.get('host')
   // workerd glues a Host such as `x/evil@y` into the URL as it is: the URL alone looks honest.
-  const isMalformed = host === undefined || !isPlainTarget(url) || (said !== null && readHost(said) === undefined)
+  const isMalformed =
+    host === undefined ||
+    !isPlainTarget(url) ||
+    (said !== null && said !== url.authority && readHost(said) === undefined)
 
   const { needs } = table
   const listener = listenerFor(table.httpDoors.get(EDGE_DOOR)?.listeners ?? NONE, host?.name ?? '')
@@ -58,7 +61,7 @@ export function readFacts(request: Request, table: Table, cookieKeys: readonly s
     clientAddress: client.address,
     address: needs.address ? client.parsed : undefined,
     country: countryOf(request),
-    requestId: keptRequestId(client.isTrusted, request.headers.get('x-request-id')) ?? uuidv7(),
+    requestId: keptRequestId(client.isTrusted, request.headers.get('x-request-id')) ?? newRequestId(),
     now,
     isMalformed,
   }

@@ -51,12 +51,9 @@ describe('defineConfig', () => {
     defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'ap' }] })
     // @ts-expect-error
     defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'slq' }] })
+    const a = { name: 'a', weight: 1 }
     // @ts-expect-error
-    defineConfig({
-      listeners,
-      pools,
-      routes: [{ name: 'r', rules: [{ variants: [{ name: 'a', weight: 1, pool: 'x' }] }] }],
-    })
+    defineConfig({ listeners, pools, routes: [{ name: 'r', variants: [{ ...a, pool: 'x' }] }] })
   })
 
   test('refuses a listener that is not there', () => {
@@ -65,20 +62,19 @@ describe('defineConfig', () => {
   })
 
   test('refuses at layer 4 what only layer 7 can do', () => {
+    const flow = { name: 'f', listener: 'db', pool: 'sql' } as const
+    const head = { name: 'f', listener: 'db' } as const
+    defineConfig({ listeners, pools, routes: [flow] })
     // @ts-expect-error
-    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'sql', match: { path: '/x' } }] })
+    defineConfig({ listeners, pools, routes: [{ ...flow, match: { path: '/x' } }] })
     // @ts-expect-error
-    defineConfig({
-      listeners,
-      pools,
-      routes: [{ name: 'r', listener: 'db', rules: [{ pool: 'sql', match: { path: '/x' } }] }],
-    })
+    defineConfig({ listeners, pools, routes: [{ ...head, rules: [{ pool: 'sql', match: { path: '/x' } }] }] })
     // @ts-expect-error
-    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'sql', hostnames: ['a.example'] }] })
+    defineConfig({ listeners, pools, routes: [{ ...flow, hostnames: ['a.example'] }] })
     // @ts-expect-error
-    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', reply: { status: 200 } }] })
+    defineConfig({ listeners, pools, routes: [{ ...head, reply: { status: 200 } }] })
     // @ts-expect-error
-    defineConfig({ listeners, pools, routes: [{ name: 'r', listener: 'db', pool: 'sql', filters: {} }] })
+    defineConfig({ listeners, pools, routes: [{ ...flow, filters: {} }] })
   })
 
   test('refuses at layer 7 what only layer 4 can do', () => {
@@ -101,8 +97,6 @@ describe('defineConfig', () => {
   test('refuses a key nobody knows', () => {
     // @ts-expect-error
     defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', retri: false }] })
-    // @ts-expect-error
-    defineConfig({ listeners: { web: { kind: 'edge', address: 'x' } }, pools, routes: [] })
   })
 })
 

@@ -1,0 +1,26 @@
+// Lines to copy that show what the shipped routes do: host, path, the canary, headers, TCP.
+
+import { type Place, placeText } from './ask.ts'
+
+export interface CurlLine {
+  readonly shows: string
+  readonly line: string
+}
+
+export function curlLines(edge: Place, echo: Place): CurlLine[] {
+  // Named by address, so that it works where *.localhost has no address.
+  const url = `http://${placeText(edge)}`
+  const app = "-H 'Host: app.localhost'"
+  return [
+    { shows: 'host: the app (nine times in ten the stable one)', line: `curl ${app} ${url}/` },
+    { shows: 'host: the api, by its own name', line: `curl -H 'Host: api.localhost' ${url}/` },
+    { shows: 'path: /api and all below, /v1 in its place', line: `curl ${app} ${url}/api/orders` },
+    { shows: 'canary by cookie', line: `curl ${app} -b canary=always ${url}/` },
+    { shows: 'canary by header', line: `curl ${app} -H 'x-canary: always' ${url}/` },
+    { shows: 'headers added towards the client (x-served-by, fs_id)', line: `curl -sI ${app} ${url}/` },
+    { shows: 'headers added towards the endpoint', line: `curl -s ${app} ${url}/ | grep '"x-'` },
+    { shows: 'a redirect', line: `curl -si ${app} '${url}/docs/start?v=2'` },
+    { shows: 'a fixed reply', line: `curl ${app} ${url}/healthz` },
+    { shows: 'TCP, echoed', line: `echo hello | nc -q 1 ${echo.host} ${echo.port}` },
+  ]
+}

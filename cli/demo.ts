@@ -1,0 +1,113 @@
+// The demo endpoints beside the shipped routes: apps that say who they are and what they saw, and a TCP echo.
+
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import { CannotRun } from './exit.ts'
+
+export interface DemoEndpoint {
+  /** `stable-a`: what the endpoint says it is. */
+  readonly name: string
+  /** The variable of `shared/routes.ts` that holds its address. */
+  readonly variable: string
+  /** `http://127.0.0.1:9101` */
+  readonly address: string
+  /** Open connections are closed too: from now on the endpoint is dead. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts every demo endpoint, on the ports that `shared/routes.ts` has as defaults or on free ones.
+ * Throws CannotRun when a port is in use; then none is left running.
+ */
+export async function startDemo(ports: 'shipped' | 'free'): Promise<DemoEndpoint[]> {
+  const started: DemoEndpoint[] = []
+  try {
+    for (const { name, variable, kind, port } of ENDPOINTS) {
+      const server = kind === 'http' ? demoApp(name) : echoServer()
+      started.push(await listen(name, variable, kind, server, ports === 'shipped' ? port : 0))
+    }
+    return started
+  } catch (error) {
+    await stopDemo(started)
+    throw error
+  }
+}
+
+export async function stopDemo(endpoints: readonly DemoEndpoint[]): Promise<void> {
+  await Promise.all(endpoints.map(endpoint => endpoint.stop()))
+}
+
+/** The variables under which `shared/routes.ts` finds these endpoints. */
+export function demoVariables(endpoints: readonly DemoEndpoint[]): Record<string, string> {
+  return Object.fromEntries(endpoints.map(endpoint => [endpoint.variable, endpoint.address]))
+}
+
+/** A path that ends in `/echo` gives the body back as it came; any other says what was seen. */
+function demoApp(name: string): http.Server {
+  const server = http.createServer((request, response) => {
+    const path = request.url ?? '/'
+    response.setHeader('x-endpoint', name)
+    response.setHeader('x-powered-by', 'the demo endpoint, which says too much')
+    if (request.method === 'POST' && path.split('?')[0]!.endsWith('/echo')) {
+      response.setHeader('content-type', request.headers['content-type'] ?? 'application/octet-stream')
+      request.pipe(response)
+      return
+    }
+    request.resume()
+    const seen = { endpoint: name, method: request.method, path, headers: request.headers }
+    response.setHeader('content-type', 'application/json')
+    response.end(`${JSON.stringify(seen, null, 2)}\n`)
+  })
+  // Longer than any plane keeps an idle connection: no request meets a connection that is just being closed.
+  server.keepAliveTimeout = 300_000
+  return server
+}
+
+/** Sends back what it gets, and ends its side only when the other side has ended: half-close has to pass both ways. */
+function echoServer(): net.Server {
+  return net.createServer({ allowHalfOpen: true }, socket => {
+    socket.on('error', () => socket.destroy())
+    socket.pipe(socket)
+  })
+}
+
+async function listen(
+  name: string,
+  variable: string,
+  kind: 'http' | 'tcp',
+  server: http.Server | net.Server,
+  port: number,
+): Promise<DemoEndpoint> {
+  const sockets = new Set<net.Socket>()
+  server.on('connection', (socket: net.Socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    throw new CannotRun(
+      `the demo endpoint ${name} cannot listen on 127.0.0.1:${port}: ${(error as NodeJS.ErrnoException).code}`,
+      'End what holds the port (a second `npm start`?), or run `npm start -- --smoke`, which takes free ports.',
+    )
+  }
+  const address = `${kind}://127.0.0.1:${(server.address() as net.AddressInfo).port}`
+  const stop = async () => {
+    if (!server.listening) return
+    const closed = once(server, 'close')
+    server.close()
+    for (const socket of sockets) socket.destroy()
+    await closed
+  }
+  return { name, variable, address, stop }
+}
+
+const ENDPOINTS = [
+  { name: 'stable-a', variable: 'APP_STABLE_A', kind: 'http', port: 9101 },
+  { name: 'stable-b', variable: 'APP_STABLE_B', kind: 'http', port: 9102 },
+  { name: 'canary', variable: 'APP_CANARY', kind: 'http', port: 9103 },
+  { name: 'api', variable: 'API', kind: 'http', port: 9104 },
+  { name: 'echo', variable: 'ECHO', kind: 'tcp', port: 9105 },
+] as const

@@ -1,0 +1,161 @@
+// `fourseven dev [config]`, which is `npm start`: edge and relay of a config on this machine, until Ctrl-C.
+// Without a config it is the shipped one, with its demo endpoints beside; --smoke drives that one and reports.
+
+import { fileURLToPath } from 'node:url'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Config } from '../shared/config/parse.ts'
+import { parseHostPort } from '../shared/wire/address.ts'
+import { closeAgent, type Place, placeText } from './ask.ts'
+import { addConfigOptions, type ConfigOptions } from './config-options.ts'
+import { curlLines } from './curl-lines.ts'
+import { type DemoEndpoint, demoVariables, startDemo, stopDemo } from './demo.ts'
+import { EXIT, EXIT_CODES } from './exit.ts'
+import { judge } from './judge.ts'
+import { loadConfig } from './load.ts'
+import { drawTable, paint } from './paint.ts'
+import { type Planes, startPlanes } from './planes.ts'
+import { countProblems, renderProblem, shortPath } from './problems.ts'
+import { recordLine } from './record-line.ts'
+import { guarded } from './run.ts'
+import { untilSignal } from './signals.ts'
+import { isAllRight, renderResults, runRows } from './smoke.ts'
+import { smokeRows } from './smoke-rows.ts'
+
+interface DevOptions extends ConfigOptions {
+  readonly edge: Place
+  readonly smoke?: true
+  readonly quiet?: true
+  readonly json?: true
+}
+
+export function addDev(program: Command, answer: (exitCode: number) => void): void {
+  const command = program
+    .command('dev')
+    .description('Run a config on this machine, edge and relay; without one the shipped config and its demo endpoints.')
+    .argument('[config]', 'a .ts, .js, .mjs, .yaml, .yml or .json file')
+  addConfigOptions(command)
+    .addOption(
+      new Option('--edge <host:port>', 'where the edge listens; port 0 takes a free one')
+        .argParser(readPlace)
+        .default(DEFAULT_EDGE, '127.0.0.1:8787'),
+    )
+    .option('--smoke', 'drive the shipped routes with real traffic on free ports, print what each row proved, end')
+    .option('--quiet', 'no records')
+    .option('--json', 'JSON lines: first what listens where, then each record')
+    .addHelpText('after', EXAMPLES)
+    .action((config: string | undefined, options: DevOptions) => {
+      if (options.smoke === true && config !== undefined) {
+        command.error('error: --smoke drives the shipped routes; it takes no config')
+      }
+      return guarded(options, answer, () => (options.smoke === true ? smoke(options) : dev(config, options)))
+    })
+}
+
+async function dev(named: string | undefined, options: DevOptions): Promise<number> {
+  const ended = untilSignal()
+  const isShipped = named === undefined
+  const demo = isShipped ? await startDemo('shipped') : []
+  let planes: Planes | undefined
+  try {
+    const variables = { ...process.env, ...demoVariables(demo), ...options.var }
+    const config = await readConfig(isShipped ? SHIPPED : named, variables, options)
+    if (config === undefined) return EXIT.problems
+    const onRecord =
+      options.quiet === true ? () => {} : (record: object) => console.log(recordLine(record, options.json === true))
+    planes = await startPlanes(config, { variables, edge: options.edge, ports: 'as written', onRecord })
+    announce(planes, demo, options)
+    await ended
+    return EXIT.ok
+  } finally {
+    await planes?.stop()
+    await stopDemo(demo)
+  }
+}
+
+/** The shipped routes on free ports, so that it never meets anything else. A signal ends it early, as failed. */
+async function smoke(options: DevOptions): Promise<number> {
+  const ended = untilSignal()
+  const demo = await startDemo('free')
+  let planes: Planes | undefined
+  try {
+    const variables = { ...process.env, ...demoVariables(demo), ...options.var }
+    const config = await readConfig(SHIPPED, variables, options)
+    if (config === undefined) return EXIT.problems
+    const edge = { host: '127.0.0.1', port: 0 }
+    planes = await startPlanes(config, { variables, edge, ports: 'free', onRecord: () => {} })
+    const world = { edge: planes.edge!, echo: planes.listeners.get('echo')!, demo }
+    const bounds = { rowMs: 15_000, allMs: 60_000 }
+    const rows = await Promise.race([runRows(smokeRows, world, bounds), ended.then(() => [])])
+    const ok = isAllRight(rows)
+    console.log(options.json === true ? JSON.stringify({ ok, rows }, null, 2) : renderResults(rows))
+    return ok ? EXIT.ok : EXIT.problems
+  } finally {
+    closeAgent()
+    await planes?.stop()
+    await stopDemo(demo)
+  }
+}
+
+/** The config, or undefined when it has errors; problems go to stderr, so that stdout stays what --json promises. */
+async function readConfig(
+  file: string,
+  variables: Record<string, string | undefined>,
+  options: DevOptions,
+): Promise<Config | undefined> {
+  const loaded = await loadConfig(file)
+  const { config, problems } = judge(loaded, {
+    variables: { workers: variables, relay: variables },
+    isLocal: true,
+    isDeploy: false,
+  })
+  const shown = shortPath(loaded.file)
+  for (const problem of problems) console.error(renderProblem(problem, shown))
+  if (config !== undefined) return config
+  console.error(`${shown}: ${paint('red', 'not ok')}, ${countProblems(problems)}: nothing was started`)
+  if (options.json === true) console.log(JSON.stringify({ ok: false, file: shown, problems }))
+  return undefined
+}
+
+function announce(planes: Planes, demo: readonly DemoEndpoint[], options: DevOptions): void {
+  const { edge, listeners } = planes
+  const rows = [
+    ...(edge === undefined ? [] : [{ plane: 'edge', name: 'workerd', address: `http://${placeText(edge)}` }]),
+    ...[...listeners].map(([name, place]) => ({ plane: 'relay', name, address: `tcp://${placeText(place)}` })),
+    ...demo.map(({ name, address }) => ({ plane: 'demo', name, address })),
+  ]
+  if (options.json === true) {
+    console.log(JSON.stringify({ listening: rows }))
+    return
+  }
+  console.log(
+    drawTable(
+      ['what', 'name', 'listens on'],
+      rows.map(({ plane, name, address }) => [plane, name, address]),
+    ),
+  )
+  const echo = listeners.get('echo')
+  if (demo.length > 0 && edge !== undefined && echo !== undefined) {
+    for (const { shows, line } of curlLines(edge, echo)) console.log(`${paint('dim', `# ${shows}`)}\n${line}`)
+  }
+  console.log(paint('dim', `Ctrl-C ends everything.${options.quiet === true ? '' : ' Records follow.'}`))
+}
+
+function readPlace(text: string): Place {
+  const place = parseHostPort(text)
+  if (place === undefined) throw new InvalidArgumentError('Write it as HOST:PORT, such as 127.0.0.1:8787.')
+  return place
+}
+
+const SHIPPED = fileURLToPath(new URL('../shared/routes.ts', import.meta.url))
+const DEFAULT_EDGE: Place = { host: '127.0.0.1', port: 8787 }
+
+const EXAMPLES = `
+Examples:
+  fourseven dev                                  the shipped routes with demo endpoints: what npm start does
+  fourseven dev --smoke                          prove them with real traffic: npm start -- --smoke
+  fourseven dev examples/first/routes.ts         any config; a config with one plane runs that one alone
+  fourseven dev routes.yaml --edge 127.0.0.1:0 --var APP=http://127.0.0.1:3000 --json
+
+\${NAME} in addresses comes from --var, then the environment.
+
+${EXIT_CODES}`

@@ -1,0 +1,177 @@
+// An explanation for people: the decision first, then every step that led to it.
+
+import type { Filters, HeaderEdits } from '../shared/config/parse.ts'
+import { formatDuration, formatSize } from '../shared/config/units.ts'
+import type { FlowExplanation } from '../shared/explain/flow.ts'
+import type { Candidate, HttpExplanation } from '../shared/explain/http.ts'
+import type { PoolExplanation } from '../shared/explain/pool.ts'
+import type { SplitExplanation } from '../shared/explain/split.ts'
+import { drawTable, paint } from './paint.ts'
+
+export function renderHttpExplanation(explanation: HttpExplanation): string {
+  const { request, listener, candidates, decidedBy, split, pool, retry, filters } = explanation
+  const read = Object.entries(request.read).map(
+    ([name, value]) => `${name} ${value === undefined ? 'absent' : quoted(value)}`,
+  )
+  return [
+    heading('Request'),
+    `  ${request.method} ${request.url}`,
+    `  client ${request.clientAddress ?? 'unknown'}, country ${request.country ?? 'unknown'}`,
+    ...(read.length === 0 ? [] : [`  the config reads: ${read.join(', ')}`]),
+    heading('Decision'),
+    ...httpDecisionLines(explanation),
+    heading(`Candidates (${listener === undefined ? 'no listener takes this host' : `listener ${listener}`})`),
+    candidateTable(candidates, candidate => [hostnameOf(candidate)]),
+    ...(decidedBy === undefined ? [] : [`  ${decidedBy.over} would hold too; decided by ${decidedBy.step}`]),
+    ...splitLines(split),
+    ...poolLines(pool),
+    ...(retry === undefined
+      ? []
+      : [
+          heading('Retry'),
+          retry.attempts === 1
+            ? `  one try, ${formatDuration(retry.tryMs)}`
+            : `  up to ${retry.attempts} tries on ${retry.on.join(', ')}${retry.unsafe ? ', POST and PATCH too' : ''}; ` +
+              `${formatDuration(retry.tryMs)} a try, ${formatDuration(retry.requestMs)} in all; ` +
+              `bodies up to ${formatSize(retry.maxBufferBytes)} are kept for a second try`,
+        ]),
+    ...filterLines(filters),
+  ].join('\n')
+}
+
+export function renderFlowExplanation(explanation: FlowExplanation): string {
+  const { flow, candidates, decision, split, pool } = explanation
+  return [
+    heading('Connection'),
+    `  ${flow.from} to listener ${flow.listener} (${flow.to})`,
+    heading('Decision'),
+    ...(decision.do === 'refuse'
+      ? [`  ${paint('red', 'refuse')}: ${decision.reason}`, `  ${decision.says}`]
+      : [
+          `  ${paint('green', 'forward')} to ${paint('bold', decision.endpoint)}`,
+          `  rule ${decision.rule}, variant ${decision.variant}, pool ${decision.pool}`,
+          `  up to ${decision.attempts} tries within ${formatDuration(decision.connectMs)}, idle for at most ${formatDuration(decision.idleMs)}`,
+        ]),
+    heading('Candidates'),
+    candidateTable(candidates, () => []),
+    ...splitLines(split),
+    ...poolLines(pool),
+  ].join('\n')
+}
+
+function httpDecisionLines({ decision }: HttpExplanation): string[] {
+  switch (decision.do) {
+    case 'forward':
+      return [
+        `  ${paint('green', 'forward')} to ${paint('bold', decision.endpoint)}`,
+        `  rule ${decision.rule}, variant ${decision.variant}, pool ${decision.pool}`,
+      ]
+    case 'redirect':
+      return [`  ${paint('cyan', `redirect ${decision.status}`)} to ${decision.location}`, `  rule ${decision.rule}`]
+    case 'reply':
+      return [
+        `  ${paint(decision.reason === undefined ? 'cyan' : 'red', `reply ${decision.status}`)}${decision.reason === undefined ? '' : `: ${decision.reason}`}`,
+        `  ${decision.rule === undefined ? '' : `rule ${decision.rule}: `}${decision.says}`,
+      ]
+  }
+}
+
+/** In the order of precedence: the first that holds serves. */
+function candidateTable<Row extends Omit<Candidate, 'hostname'>>(
+  candidates: readonly Row[],
+  more: (candidate: Row) => string[],
+): string {
+  if (candidates.length === 0) return '  none'
+  const isElsewhere = (candidate: Row) => candidate.failed?.predicate === 'hostname'
+  const shown = candidates.length > MOST_SHOWN ? candidates.filter(candidate => !isElsewhere(candidate)) : candidates
+  const left = candidates.length - shown.length
+  const rows = shown.map(candidate => [
+    `${candidate.rule}${candidate.match === 0 ? '' : ` match ${candidate.match}`}`,
+    ...more(candidate),
+    candidate.verdict === 'serves' ? paint('green', 'serves') : candidate.verdict,
+    candidate.failed === undefined
+      ? ''
+      : `${candidate.failed.predicate}: wants ${candidate.failed.wanted}, got ${candidate.failed.got}`,
+    candidate.path,
+  ])
+  const extra = more(candidates[0]!).length === 0 ? [] : ['hostname']
+  const table = drawTable(['rule', ...extra, 'verdict', 'first that failed', 'in the config'], rows)
+  return left === 0 ? table : `${table}\n  and ${left} under other hostnames (--json shows them)`
+}
+
+function hostnameOf(candidate: Omit<Candidate, 'hostname'> & { readonly hostname?: string }): string {
+  return candidate.hostname ?? 'any'
+}
+
+function splitLines(split: SplitExplanation | undefined): string[] {
+  if (split === undefined) return []
+  const user =
+    split.user === undefined
+      ? `  decided by ${split.chosenBy}`
+      : `  user by ${split.user.from} ${quoted(split.user.value)}: slot ${split.slot} of 65536`
+  const rows = split.variants.map(({ name, weight, slots, percent }) => [
+    name,
+    String(weight),
+    String(slots),
+    `${percent} %`,
+    name === split.chosen ? paint('green', 'chosen') : '',
+  ])
+  return [
+    heading(`Split ${split.name} (by ${split.by}, epoch ${split.epoch})`),
+    user,
+    ...split.force.map(({ from, value, effect }) => `  force ${from} ${quoted(value)}: ${effect}`),
+    ...(split.pin === undefined ? [] : [`  pin: ${split.pin}`]),
+    drawTable(['variant', 'weight', 'slots', 'share', ''], rows),
+  ]
+}
+
+function poolLines(pool: PoolExplanation | undefined): string[] {
+  if (pool === undefined) return []
+  const rows = pool.endpoints.map(endpoint => [
+    endpoint.name,
+    endpoint.state,
+    String(endpoint.priority),
+    `${endpoint.weight}${endpoint.rampedTo === 1 ? '' : ` (ramped to ${Math.round(endpoint.rampedTo * 100)} %)`}`,
+    String(endpoint.open),
+    endpoint.leftOut ?? placeIn(pool.order, endpoint.name),
+  ])
+  return [
+    heading(`Pool ${pool.name} (balance ${pool.balance}${pool.key === undefined ? '' : `, key ${quoted(pool.key)}`})`),
+    ...(pool.isPanic ? [paint('yellow', '  panic: too few endpoints are up, so all are used')] : []),
+    drawTable(['endpoint', 'state', 'priority', 'weight', 'open', 'tried'], rows),
+  ]
+}
+
+function placeIn(order: readonly string[], name: string): string {
+  const place = order.indexOf(name)
+  return place === 0 ? paint('green', 'first') : `as number ${place + 1}`
+}
+
+function filterLines(filters: Filters | undefined): string[] {
+  if (filters === undefined) return []
+  const lines = [
+    ...(filters.rewrite === undefined ? [] : [`  ${filters.rewrite.kind} rewritten to ${filters.rewrite.value}`]),
+    ...editLines('to the endpoint', filters.request),
+    ...editLines('to the client', filters.response),
+  ]
+  return lines.length === 0 ? [] : [heading('Changes'), ...lines]
+}
+
+function editLines(where: string, edits: HeaderEdits): string[] {
+  return [
+    ...edits.set.map(([name, value]) => `  ${where}: set ${name}: ${value}`),
+    ...edits.add.map(([name, value]) => `  ${where}: add ${name}: ${value}`),
+    ...edits.remove.map(name => `  ${where}: remove ${name}`),
+  ]
+}
+
+function heading(text: string): string {
+  return paint('bold', text)
+}
+
+function quoted(value: string): string {
+  return JSON.stringify(value)
+}
+
+/** With more candidates than this those of other hostnames are only counted. */
+const MOST_SHOWN = 40

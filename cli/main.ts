@@ -1,0 +1,34 @@
+// The `fourseven` command: reads the arguments and hands over to one file per subcommand. Each answers with an exit code.
+
+import { Command, CommanderError } from 'commander'
+import { addCheck } from './check.ts'
+import { addDemo } from './demo-command.ts'
+import { addDev } from './dev.ts'
+import { EXIT, EXIT_CODES } from './exit.ts'
+import { addExplain } from './explain.ts'
+import packageJson from './package.json' with { type: 'json' }
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('fourseven')
+    .description('Load balancing at both layers from one route file.')
+    .version(packageJson.version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText('after', `\n${EXIT_CODES}`)
+    .exitOverride()
+    .showHelpAfterError('(--help shows what can be said)')
+  let code: number = EXIT.ok
+  const answer = (exitCode: number) => {
+    code = exitCode
+  }
+  for (const add of [addCheck, addExplain, addDev, addDemo]) add(program, answer)
+  try {
+    await program.parseAsync(argv)
+    return code
+  } catch (error) {
+    // Commander has said what is wrong by now; its own exits with 0 are help and version.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    throw error
+  }
+}
+
+process.exitCode = await main(process.argv)

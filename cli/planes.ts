@@ -1,0 +1,83 @@
+// Edge and relay of one config on this machine: both run or neither does.
+
+import { startRelay } from '../relay/relay.ts'
+import type { Variables } from '../shared/config/endpoint-address.ts'
+import type { Config } from '../shared/config/parse.ts'
+import { partFor } from '../shared/config/part.ts'
+import { ConfigError } from '../shared/config/problem.ts'
+import type { Place } from './ask.ts'
+import { CannotRun } from './exit.ts'
+import { withoutItsSignals } from './signals.ts'
+
+export interface PlanesOptions {
+  readonly variables: Variables
+  /** Where the edge listens; port 0 takes a free one. */
+  readonly edge: Place
+  /** `free`: every listener of the relay takes a free port in place of its own. */
+  readonly ports: 'as written' | 'free'
+  /** A request's or a connection's record, as its plane writes it. */
+  readonly onRecord: (record: object) => void
+}
+
+export interface Planes {
+  /** Undefined for a config without an edge listener. */
+  readonly edge: Place | undefined
+  /** The relay's listeners by name; empty for a config without one. */
+  readonly listeners: ReadonlyMap<string, Place>
+  readonly stop: () => Promise<void>
+}
+
+/** Starts what the config has listeners for. Throws CannotRun when a listener cannot listen; then nothing is left running. */
+export async function startPlanes(config: Config, options: PlanesOptions): Promise<Planes> {
+  const stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    await Promise.all(stops.map(stopOne => stopOne()))
+  }
+  try {
+    const listeners = await startRelayPart(config, options, stops)
+    const edge = await startEdgePart(config, options, stops)
+    return { edge, listeners, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startRelayPart(
+  config: Config,
+  options: PlanesOptions,
+  stops: (() => Promise<void>)[],
+): Promise<ReadonlyMap<string, Place>> {
+  const part = partFor(options.ports === 'free' ? withFreePorts(config) : config, 'relay')
+  if (part.listeners.length === 0) return new Map()
+  try {
+    const relay = await startRelay({ config: part, variables: options.variables, onRecord: options.onRecord })
+    stops.push(() => relay.stop({ drainMs: 0 }))
+    return relay.addresses
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const { problems } = error
+    throw new CannotRun(problems.map(problem => problem.message).join('; '), problems[0]!.mend)
+  }
+}
+
+async function startEdgePart(
+  config: Config,
+  options: PlanesOptions,
+  stops: (() => Promise<void>)[],
+): Promise<Place | undefined> {
+  const part = partFor(config, 'workers')
+  if (part.listeners.length === 0) return undefined
+  const { variables, onRecord } = options
+  // Only now: workerd's and esbuild's wrappers take half a second to load, which no other command should wait for.
+  const { startEdge } = await import('./edge.ts')
+  const { host, port } = options.edge
+  const edge = await withoutItsSignals(() => startEdge({ config: part, host, port, variables, onRecord }))
+  stops.push(edge.stop)
+  return { host: edge.host, port: edge.port }
+}
+
+function withFreePorts(config: Config): Config {
+  const listeners = config.listeners.map(listener => (listener.kind === 'tcp' ? { ...listener, port: 0 } : listener))
+  return { ...config, listeners }
+}

@@ -17,10 +17,10 @@ import { chooseVariant } from './variant.ts'
 export function decideHttp(table: Table, facts: RequestFacts, observed: Observed, draw: Draw): HttpDecision {
   const match = matchHttp(table.httpDoors.get(facts.door), facts)
   if (match === undefined) return NO_ROUTE
-  if (match.only !== undefined) return forward(table, match, match.only, NONE, facts, observed, draw)
+  if (match.only !== undefined) return forward(table, match, match.only, match.pool, NONE, facts, observed, draw)
   if (match.split !== undefined) {
     const choice = chooseVariant(match.split, match.variants, facts, draw)
-    return forward(table, match, choice.variant, choice.cookies, facts, observed, draw)
+    return forward(table, match, choice.variant, choice.variant.pool, choice.cookies, facts, observed, draw)
   }
   const rule = match.rule
   const action = rule.action
@@ -34,13 +34,13 @@ function forward(
   table: Table,
   match: HttpMatch,
   variant: HttpVariant,
+  pool: Pool | undefined,
   cookies: readonly CookieOut[],
   facts: RequestFacts,
   observed: Observed,
   draw: Draw,
 ): HttpDecision {
   const rule = match.rule
-  const pool = variant.pool
   if (pool === undefined) {
     const reply = variant.reply!
     return { do: 'reply', rule, variant, reason: undefined, status: reply.status, reply, cookies }

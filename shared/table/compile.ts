@@ -21,7 +21,7 @@ import { type Cidr, parseCidr } from '../wire/address.ts'
 import { compileEdits } from './edits.ts'
 import { servedHosts } from './hostname.ts'
 import { matchRank } from './precedence.ts'
-import { buildRouteIndex } from './route-index.ts'
+import { asksOf, buildRouteIndex } from './route-index.ts'
 import { dealFresh, packRanges } from './slots.ts'
 import type {
   Condition,
@@ -179,20 +179,29 @@ function compileHttpRule(
   const variants = action.do === 'forward' ? action.variants : []
   const split = action.do === 'forward' ? action.split : undefined
   const only = split === undefined ? variants[0] : undefined
-  return rule.matches.map((match, place) => ({
-    rule: compiled,
-    only,
-    split,
-    variants,
-    place,
-    path: match.path,
-    text:
-      match.path.kind === 'regex' || (match.path.value === '/' && match.path.kind === 'prefix') ? '' : match.path.value,
-    regex: match.path.kind === 'regex' ? wholeValue(match.path.value) : undefined,
-    methods: match.methods.length === 0 ? undefined : match.methods,
-    conditions: compileConditions(match, needs),
-    rank: matchRank(match, nextOrder()),
-  }))
+  return rule.matches.map((match, place) => {
+    const methods = match.methods.length === 0 ? undefined : match.methods
+    const conditions = compileConditions(match, needs)
+    return {
+      text: textOf(match.path),
+      asks: asksOf(methods, conditions),
+      only,
+      pool: only?.pool,
+      rule: compiled,
+      split,
+      variants,
+      place,
+      path: match.path,
+      regex: match.path.kind === 'regex' ? wholeValue(match.path.value) : undefined,
+      methods,
+      conditions,
+      rank: matchRank(match, nextOrder()),
+    }
+  })
+}
+
+function textOf(path: HttpMatchConfig['path']): string {
+  return path.kind === 'regex' || (path.kind === 'prefix' && path.value === '/') ? '' : path.value
 }
 
 function compileAction(rule: HttpRuleConfig, poolNamed: (name: string) => Pool, needs: NeedsBook): HttpRule['action'] {

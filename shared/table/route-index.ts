@@ -22,8 +22,6 @@ export interface RouteIndex {
   readonly nodes: Int32Array
   /** Matches of one hostname, kind and path stand together in rank order; nodes hold ranges of it. */
   readonly listed: readonly HttpMatch[]
-  /** Beside `listed`: the methods a match takes as bits, and whether there is more to ask of it. */
-  readonly quick: Int32Array
   /** The regexes of a hostname in rank order; in front of a tree stands which, or NONE. */
   readonly regexes: readonly (readonly HttpMatch[])[]
   /** For those who look at all of it: explain and the shadow check. */
@@ -62,8 +60,8 @@ export function buildRouteIndex(
     else if (isWildcard(hostname)) wildcards.set(hostname.slice(2), root)
     else exact.set(hostname, root)
   }
-  const { nodes, listed, quick, regexes } = planted
-  return { exact, wildcards, any, nodes, listed, quick, regexes, hosts }
+  const { nodes, listed, regexes } = planted
+  return { exact, wildcards, any, nodes, listed, regexes, hosts }
 }
 
 /**
@@ -156,10 +154,11 @@ function firstListed<Facts>(
   facts: Facts,
   holds: (match: HttpMatch, facts: Facts) => boolean,
 ): HttpMatch | undefined {
-  const { listed, quick } = index
+  const { listed } = index
   for (let i = from; i < to; i++) {
-    const wants = quick[i]!
-    if ((wants & bit) !== 0 && ((wants & ASK) === 0 || holds(listed[i]!, facts))) return listed[i]
+    const match = listed[i]!
+    const { asks } = match
+    if ((asks & bit) !== 0 && ((asks & ASK) === 0 || holds(match, facts))) return match
   }
   return undefined
 }
@@ -186,10 +185,11 @@ function plant(hosts: readonly HostMatches[]) {
     nodes.push(own.length === 0 ? NONE : regexes.push(own) - 1)
     return flatten(root, 0, nodes, listed)
   })
-  return { roots, nodes: Int32Array.from(nodes), listed, quick: Int32Array.from(listed, quickly), regexes }
+  return { roots, nodes: Int32Array.from(nodes), listed, regexes }
 }
 
-function quickly({ methods, conditions }: HttpMatch): number {
+/** What a match asks, as a number: the methods it takes as bits, and whether `holds` has more to say. */
+export function asksOf(methods: readonly string[] | undefined, conditions: readonly unknown[]): number {
   if (methods === undefined) return conditions.length === 0 ? ANY_METHOD : ANY_METHOD | ASK
   const bits = methods.reduce((bits, method) => bits | methodBit(method), 0)
   return conditions.length === 0 && (bits & OTHER_METHOD) === 0 ? bits : bits | ASK

@@ -76,17 +76,21 @@ export interface HttpVariant {
 
 /** One match of one rule: all its conditions must hold. */
 export interface HttpMatch {
-  readonly rule: HttpRule
+  /** What the index looks for: an exact path, a prefix without its slash at the end (`/` is empty); empty for a regex. */
+  readonly text: string
+  /** See `asksOf`. */
+  readonly asks: number
   /** The rule's variant when it has one and no split: then there is nothing to choose. */
   readonly only: HttpVariant | undefined
+  /** The pool of that variant. */
+  readonly pool: Pool | undefined
+  readonly rule: HttpRule
   /** The rule's split and variants, where a choice needs no further look at memory. */
   readonly split: Split | undefined
   readonly variants: readonly HttpVariant[]
   /** Its place among the rule's matches. */
   readonly place: number
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string }
-  /** What the index looks for: an exact path, a prefix without its slash at the end (`/` is empty); empty for a regex. */
-  readonly text: string
   /** Of a path regex. */
   readonly regex: RegExp | undefined
   /** Undefined: any method. */

@@ -15,7 +15,8 @@ async function main(file: string | undefined): Promise<void> {
   const isJson = url.endsWith('.json')
   const { default: input } = await import(url, isJson ? { with: { type: 'json' } } : {})
   try {
-    const { config, warnings } = parse(input, { variables })
+    // What only the edge asks for may be unset here; `startRelay` looks at the relay's own.
+    const { config, warnings } = parse(input)
     for (const warning of warnings) console.error(formatProblem(warning))
     const relay = await startRelay({
       config,

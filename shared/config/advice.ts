@@ -10,7 +10,7 @@ import {
   type Variables,
 } from './endpoint-address.ts'
 import { formatPlace } from './findings.ts'
-import type { Config, HttpRoute, PoolConfig, Route } from './parse.ts'
+import type { Config, PoolConfig, Route } from './parse.ts'
 import { poolsOf } from './part.ts'
 import type { Problem } from './problem.ts'
 
@@ -31,9 +31,6 @@ export function advise(config: Config, options: AdviceOptions): Problem[] {
     const atRelay = routes.find(route => route.layer === 4 && isServedBy(route, config, 'relay'))
     if (atEdge !== undefined) problems.push(...edgeAdvice(pool, atEdge, variables.workers, isLocal))
     if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, variables.relay))
-  }
-  for (const route of config.routes) {
-    if (route.layer === 7) problems.push(...addressAdvice(route, config))
   }
   return problems
 }
@@ -108,30 +105,6 @@ function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Prob
       mend: 'Serve it from an edge listener, which sends X-Forwarded-For.',
     },
   ]
-}
-
-/** With `clientAddress: "none"` no address is ever known, so what asks for one cannot hold. */
-function addressAdvice(route: HttpRoute, config: Config): Problem[] {
-  const mine = config.listeners.filter(listener => listener.kind === 'edge' && route.listeners.includes(listener.name))
-  const blind = mine.find(listener => listener.kind === 'edge' && listener.clientAddress.from === 'none')
-  if (blind === undefined) return []
-  return route.rules.flatMap((rule): Problem[] => {
-    const asks = rule.matches.some(match => match.addresses.length > 0)
-      ? 'match.address never holds'
-      : rule.action.do === 'forward' && rule.action.split?.by.from === 'address'
-        ? 'split.by "address" gives every request another variant'
-        : undefined
-    if (asks === undefined) return []
-    return [
-      {
-        severity: 'warning',
-        code: 'address-unknown',
-        path: rule.path,
-        message: `${asks}: listener "${blind.name}" has clientAddress "none"`,
-        mend: 'Say clientAddress "cloudflare" or name the trustedProxies.',
-      },
-    ]
-  })
 }
 
 function resolvedEndpoints(

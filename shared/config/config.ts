@@ -163,7 +163,7 @@ export interface FlowRuleInput<Pool extends string = string> {
   pool?: Pool
   variants?: readonly FlowVariantInput<Pool>[]
   /** Flows are split by client address. */
-  split?: Pick<SplitInput, 'name' | 'salt' | 'epoch'>
+  split?: Pick<SplitInput, 'name' | 'salt'>
   /** Tries in all, within the connect timeout. Default 3. */
   retry?: { attempts?: number } | false
   timeouts?: FlowTimeoutsInput
@@ -271,7 +271,7 @@ export interface PoolInput {
     /** Open requests or flows on each endpoint. Off by default. */
     maxRequestsPerEndpoint?: number
   }
-  /** Retries over the last 10 s may be this share of requests, plus `perSecond`. Default 20 and (relay 10, edge 1). */
+  /** Retries over the last 10 s may be this share of requests, plus `perSecond` (1 for each isolate at the edge). Default 20. HTTP only. */
   retryBudget?: { percent?: number; perSecond?: number }
 }
 

@@ -95,7 +95,7 @@ export function readHttpSplit(
 
 /** Flows are split by client address: there is nothing else to know them by. */
 export function readFlowSplit(
-  input: Pick<SplitInput, 'name' | 'salt' | 'epoch'> | undefined,
+  input: Pick<SplitInput, 'name' | 'salt'> | undefined,
   variants: ReadVariants<unknown>,
   fallbackName: string,
 ): SplitConfig | undefined {
@@ -106,7 +106,7 @@ export function readFlowSplit(
     by: { from: 'address' },
     fallback: 'address',
     pin: 'weight',
-    epoch: input?.epoch ?? 0,
+    epoch: 0,
     force: undefined,
     isExposed: false,
   }

@@ -112,14 +112,14 @@ const splitIdentity = {
     "Default: the route's name, or route/rule for a named rule. Splits of one name and salt agree on every user.",
   ).exactOptional(),
   salt: text('Changes who lands where without renaming.').exactOptional(),
-  epoch: whole(bounds.epoch)
-    .meta({ description: 'Raising it releases every pinned user.', default: 0 })
-    .exactOptional(),
 }
 
 const split = z
   .strictObject({
     ...splitIdentity,
+    epoch: whole(bounds.epoch)
+      .meta({ description: 'Raising it releases every pinned user.', default: 0 })
+      .exactOptional(),
     by: z
       .union([
         z.strictObject({ cookie: z.string(), issue: z.boolean().exactOptional() }),

@@ -78,14 +78,6 @@ describe('a pool behind a tcp listener', () => {
   })
 })
 
-test('an address condition behind a listener that knows no addresses is warned of', () => {
-  const route = { name: 'app', match: { address: '10.0.0.0/8' }, pool: 'app' }
-  const pools = { app: { endpoints: ['https://app.example.com'] } }
-  const blind: ConfigInput = { listeners: { web: { kind: 'edge', clientAddress: 'none' } }, pools, routes: [route] }
-  expect(codes(blind)).toEqual(['warning address-unknown routes[0]'])
-  expect(codes({ listeners: { web }, pools, routes: [route] })).toEqual([])
-})
-
 function edge(endpoints: readonly string[]): ConfigInput {
   return { listeners: { web }, pools: { app: { endpoints } }, routes: [{ name: 'app', pool: 'app' }] }
 }

@@ -39,7 +39,12 @@ export function parseAddress(text: string): Address | undefined {
     return word === undefined ? undefined : { family: 4, text: formatV4(word), words: [word] }
   }
   const words = parseV6(text)
-  if (words === undefined) return undefined
+  return words === undefined ? undefined : addressOf(words)
+}
+
+/** The address of one word (IPv4) or four (IPv6, or IPv4 when it is a mapped one). */
+export function addressOf(words: readonly number[]): Address {
+  if (words.length === 1) return { family: 4, text: formatV4(words[0]!), words }
   if (isMapped(words)) return { family: 4, text: formatV4(words[3]!), words: [words[3]!] }
   return { family: 6, text: formatV6(words), words }
 }
@@ -68,6 +73,11 @@ export function parseCidr(text: string): Cidr | undefined {
   const words = address.words.map((word, index) => (word & masks[index]!) >>> 0)
   const network = address.family === 4 ? formatV4(words[0]!) : formatV6(words)
   return { family: address.family, text: `${network}/${prefix}`, prefix, words, masks }
+}
+
+/** Those of a list that can be read: for texts that were judged before. */
+export function parseCidrs(texts: readonly string[]): Cidr[] {
+  return texts.map(parseCidr).filter(cidr => cidr !== undefined)
 }
 
 /** Whether the address lies in the network. Families never mix: `::/0` holds no IPv4 address. */
@@ -120,6 +130,22 @@ export function parseHostPort(text: string): HostPort | undefined {
   if (address !== undefined) return { host: address.text, port }
   const name = parseName(host)
   return name === undefined ? undefined : { host: name, port }
+}
+
+/** What is wrong with the path of a unix socket, as the end of a sentence; undefined when nothing is. */
+export function socketPathProblem(path: string): string | undefined {
+  if (!/^\/(?!\/)/.test(path)) return 'the path of a socket begins with one slash: unix:/run/app.sock'
+  if (path.endsWith('/')) return 'a socket is not a folder'
+  if (!/^[\x21-\x7e]+$/.test(path)) return 'the path of a socket is in plain characters without spaces'
+  return path.length > longestSocketPath
+    ? `the path of a socket has at most ${longestSocketPath} characters`
+    : undefined
+}
+
+/** As the config writes it: `127.0.0.1:80`, `[::1]:80`, `unix:/run/app.sock` (a host that is a path has no port). */
+export function formatHostPort(host: string, port: number): string {
+  if (host.startsWith('/')) return `unix:${host}`
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 /** Dotted decimal from `start` to the end of the text. */
@@ -247,5 +273,7 @@ function parseName(text: string): string | undefined {
 const longestAddress = 45
 /** RFC 1035 section 2.3.4, without the root's dot. */
 const longestName = 253
+/** `sun_path` has 104 bytes on macOS and 108 on Linux, the end mark among them (unix(7)). */
+const longestSocketPath = 103
 const dot = 0x2e
 const colonCode = 0x3a

@@ -19,18 +19,24 @@ export interface AdviceOptions {
   readonly variables: { readonly workers: Variables; readonly relay: Variables }
   /** The edge runs on this machine, where it can reach loopback and IP addresses. */
   readonly isLocal: boolean
+  /** The names of the Worker's bindings that can be fetched from; undefined where nobody knows them. */
+  readonly bindings?: ReadonlySet<string> | undefined
 }
 
 /** Every classic mistake found, in the order of pools and then routes. */
 export function advise(config: Config, options: AdviceOptions): Problem[] {
-  const { isLocal, variables } = options
+  const { isLocal, variables, bindings } = options
   const problems: Problem[] = []
   for (const pool of config.pools) {
     const routes = config.routes.filter(route => poolsOf(route).includes(pool.name))
     const atEdge = routes.find(route => isServedBy(route, config, 'workers'))
-    const atRelay = routes.find(route => route.layer === 4 && isServedBy(route, config, 'relay'))
-    if (atEdge !== undefined) problems.push(...edgeAdvice(pool, atEdge, variables.workers, isLocal))
+    const atRelay = routes.find(route => route.layer === 4 && isAt(route, config, 'tcp'))
+    const passed = routes.find(route =>
+      config.listeners.some(each => isPassing(each) && route.listeners.includes(each.name)),
+    )
+    if (atEdge !== undefined) problems.push(...edgeAdvice(pool, atEdge, variables.workers, isLocal, bindings))
     if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, variables.relay))
+    if (passed !== undefined) problems.push(...tlsAdvice(pool, passed, variables.relay))
   }
   return problems
 }
@@ -41,9 +47,39 @@ function isServedBy(route: Route, config: Config, plane: 'workers' | 'relay'): b
   )
 }
 
-function edgeAdvice(pool: PoolConfig, route: Route, variables: Variables, isLocal: boolean): Problem[] {
+function isAt(route: Route, config: Config, kind: 'tcp'): boolean {
+  return config.listeners.some(listener => route.listeners.includes(listener.name) && listener.kind === kind)
+}
+
+function isPassing(listener: Config['listeners'][number]): boolean {
+  return listener.kind === 'tls' && listener.ending === undefined
+}
+
+/** The client's own TLS passes through: an endpoint would have to unwrap it twice. */
+function tlsAdvice(pool: PoolConfig, route: Route, variables: Variables): Problem[] {
+  const first = resolvedEndpoints(pool, variables).find(({ address }) => address.scheme === 'tls')
+  if (first === undefined) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'tls-in-tls',
+      path: first.path,
+      message: `${first.address.origin} wraps in TLS what route "${route.name}" passes through, which is TLS already`,
+      mend: `Write tcp://, or give the listener "certificates", so that TLS ends there and begins anew.`,
+    },
+  ]
+}
+
+function edgeAdvice(
+  pool: PoolConfig,
+  route: Route,
+  variables: Variables,
+  isLocal: boolean,
+  bindings: ReadonlySet<string> | undefined,
+): Problem[] {
   return resolvedEndpoints(pool, variables).flatMap(({ path, address }): Problem[] => {
     const where = `${address.origin} serves route "${route.name}" at the edge`
+    if (address.scheme === 'binding') return bindingAdvice(address.host, path, where, bindings)
     const problems: Problem[] = []
     if (isLoopback(address.host)) {
       if (!isLocal) {
@@ -78,6 +114,25 @@ function edgeAdvice(pool: PoolConfig, route: Route, variables: Variables, isLoca
   })
 }
 
+/** Without its binding the pool answers 500, and nothing else does. */
+function bindingAdvice(
+  name: string,
+  path: string,
+  where: string,
+  bindings: ReadonlySet<string> | undefined,
+): Problem[] {
+  if (bindings === undefined || bindings.has(name)) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'not-bound',
+      path,
+      message: `${where}, and wrangler.toml binds no Worker as ${name} there`,
+      mend: `Add a [[services]] entry with binding = "${name}"; a named environment needs its own.`,
+    },
+  ]
+}
+
 /** A tcp door chooses once per connection, and an HTTP endpoint behind it sees the relay's address as the client's. */
 function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Problem[] {
   const http = resolvedEndpoints(pool, variables).filter(({ address }) => httpPorts.has(address.port))
@@ -95,14 +150,14 @@ function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Prob
       },
     ]
   }
-  if (first.address.port === 443) return []
+  if (first.address.port === 443 || pool.sendProxy !== undefined) return []
   return [
     {
       severity: 'warning',
       code: 'client-address-lost',
       path: first.path,
       message: `${what}: it never learns the client's address, the relay's stands in its place`,
-      mend: 'Serve it from an edge listener, which sends X-Forwarded-For.',
+      mend: 'Serve it from an edge listener, which sends X-Forwarded-For, or send it a PROXY header (sendProxy: 2).',
     },
   ]
 }

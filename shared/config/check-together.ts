@@ -1,11 +1,13 @@
 // What can only be seen with listeners, pools and routes side by side.
 
-import { type Door, doors, features } from './doors.ts'
+import { type Door, doors, features, schemes } from './doors.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
-import type { Config, FlowRule, HttpRoute, HttpRule, PoolConfig, SplitConfig } from './parse.ts'
+import type { Config, EdgeListener, FlowRule, HttpRoute, HttpRule, PoolConfig, SplitConfig } from './parse.ts'
 import type { ResolvedEndpoint } from './parse-pool.ts'
 import { poolsOf } from './part.ts'
 import { describeLayer } from './structure-words.ts'
+import { MOST_AT_ONCE, planSubrequests } from './subrequests.ts'
+import { mayBeCalled } from './zone.ts'
 
 export interface Together {
   readonly findings: Findings
@@ -21,7 +23,12 @@ export function checkTogether(config: Config, together: Together): void {
   checkSplitsAgree(config, together)
   checkAnyClientOnce(config, together)
   checkListenersUsed(config, together)
-  for (const route of config.routes) if (route.layer === 7) checkClientAddress(route, config, together)
+  for (const route of config.routes) {
+    if (route.layer !== 7) continue
+    checkClientAddress(route, config, together)
+    checkSubrequests(route, config, together)
+    checkHostRewrite(route, together)
+  }
 }
 
 /** Every door that sends to the pool has to be able to do what the pool says and to speak to its endpoints. */
@@ -47,9 +54,15 @@ function checkPoolUse(pool: PoolConfig, config: Config, { findings, broken, addr
       findings.error('wrong-layer', [...place, ...inside], `${message}: route ${show(route)} sends to this pool`, mend)
     }
     for (const { place: here, address } of addresses.get(pool.name) ?? []) {
-      if ((address.scheme === 'tcp') === (doors[door].layer === 4)) continue
-      const wanted = doors[door].layer === 4 ? 'tcp://' : 'https:// or http://'
-      const message = `route ${show(route)} on a "${door}" listener sends to this pool and cannot speak ${address.scheme}://`
+      if (schemes[address.scheme].includes(door)) continue
+      const wanted = doors[door].layer === 4 ? 'tcp://, tls:// or unix:' : 'https:// or http://'
+      const spoken =
+        address.scheme === 'binding'
+          ? 'to a binding of the Worker'
+          : address.scheme === 'unix'
+            ? 'unix:'
+            : `${address.scheme}://`
+      const message = `route ${show(route)} on a "${door}" listener sends to this pool and cannot speak ${spoken}`
       findings.error('wrong-scheme', here, message, `Write ${wanted} here, or give the route a pool of its own.`)
     }
   }
@@ -59,6 +72,10 @@ function checkPoolUse(pool: PoolConfig, config: Config, { findings, broken, addr
 function featuresOf(pool: PoolConfig): [feature: string, inside: Place][] {
   const asked: [string, Place][] = []
   if (pool.affinity !== undefined) asked.push(['pool.affinity', ['affinity']])
+  if (pool.tls !== undefined) asked.push(['pool.tls', ['tls']])
+  if (pool.sendProxy !== undefined) asked.push(['pool.sendProxy', ['sendProxy']])
+  if (pool.probe !== undefined) asked.push(['pool.probe', ['probe']])
+  if (pool.queue !== undefined) asked.push(['pool.queue', ['queue']])
   if (pool.balance.by === 'hash') {
     asked.push([`pool.balance.hash.${pool.balance.key.from}`, ['balance', 'hash']])
     if (pool.balance.boundedLoad !== undefined) asked.push(['pool.balance.boundedLoad', ['balance', 'boundedLoad']])
@@ -98,28 +115,44 @@ function forwardOf(rule: HttpRule): { split: SplitConfig | undefined; variants: 
   return rule.action.do === 'forward' ? rule.action : { split: undefined, variants: [] }
 }
 
-/** On a flow listener nothing but the address tells clients apart: a second rule for any client is never reached. */
+/**
+ * Two rules of a flow listener that ask for the same name and protocols, and for no address: the second is never reached.
+ */
 function checkAnyClientOnce(config: Config, { findings, placeOf }: Together): void {
   for (const listener of config.listeners) {
     if (doors[listener.kind].layer !== 4) continue
-    let first: string | undefined
+    const first = new Map<string, FlowRule>()
     for (const route of config.routes) {
       if (route.layer !== 4 || !route.listeners.includes(listener.name)) continue
       for (const rule of route.rules) {
-        if (!rule.matches.some(match => match.address.length === 0)) continue
-        if (first === undefined) first = rule.path
-        else {
-          const message = `${first} takes any client of listener ${show(listener.name)} already`
-          findings.error(
-            'second-default',
-            placeOf.get(rule)!,
-            message,
-            'Give one of them match.address, or a listener of its own.',
-          )
-        }
+        const other = asked(rule).find(({ key }) => (first.get(key) ?? rule) !== rule)
+        for (const { key } of asked(rule)) if (!first.has(key)) first.set(key, rule)
+        if (other === undefined) continue
+        const message = `${first.get(other.key)!.path} takes ${other.words} of listener ${show(listener.name)} already`
+        const mend = 'Give one of them match.address, or a listener of its own.'
+        findings.error('second-default', placeOf.get(rule)!, message, mend)
       }
     }
   }
+}
+
+/** What a rule asks for wherever it asks for no address, under each server name. */
+function asked(rule: FlowRule): { readonly key: string; readonly words: string }[] {
+  return rule.matches
+    .filter(match => match.address.length === 0)
+    .flatMap(({ sni, alpn }) =>
+      (sni.length === 0 ? [''] : sni).map(name => {
+        const protocols = alpn.toSorted()
+        const words = [
+          ...(name === '' ? [] : [`asks for ${show(name)}`]),
+          ...(protocols.length === 0 ? [] : [`offers ${listNames(protocols)}`]),
+        ]
+        return {
+          key: JSON.stringify([name, protocols]),
+          words: words.length === 0 ? 'any client' : `any client that ${words.join(' and ')}`,
+        }
+      }),
+    )
 }
 
 function checkListenersUsed(config: Config, { findings, broken }: Together): void {
@@ -165,4 +198,63 @@ function addressUses(rule: HttpRule, pools: ReadonlyMap<string, PoolConfig>): st
     if (isByAddress && !asks.includes('balance.hash')) asks.push('balance.hash')
   }
   return asks
+}
+
+/** What a rule may ask for at worst has to fit every listener it is on: the request that needs one more would fail. */
+function checkSubrequests(route: HttpRoute, config: Config, { findings, placeOf }: Together): void {
+  const mine = config.listeners.filter(
+    (listener): listener is EdgeListener => listener.kind === 'edge' && route.listeners.includes(listener.name),
+  )
+  const endpoints = new Map(config.pools.map(pool => [pool.name, countUsable(pool)]))
+  for (const rule of route.rules) {
+    const plan = planSubrequests(rule, pool => endpoints.get(pool) ?? 0)
+    const place = placeOf.get(rule)!
+    const listener = mine.find(({ subrequests }) => subrequests < plan.total)
+    if (listener !== undefined) {
+      const needed = `${plan.tries} ${plan.tries === 1 ? 'try' : 'tries'} and ${plan.mirrors} mirrors`
+      const message = `one request may take ${plan.total} subrequests (${needed}), and listener ${show(listener.name)} allows ${listener.subrequests}`
+      const mend = `Raise listeners.${listener.name}.subrequests (a paid plan has up to 10,000), or lower retry.attempts or the mirrors.`
+      findings.error('too-many-subrequests', place, message, mend)
+    }
+    if (plan.atOnce > MOST_AT_ONCE) {
+      const message = `${plan.atOnce} requests may wait for an answer at once (hedge and mirrors), and a Worker has ${MOST_AT_ONCE} connections`
+      const mend = 'Name fewer mirrors: slow ones would keep a retry waiting.'
+      findings.warning('too-many-at-once', place, message, mend)
+    }
+    if (rule.hedge !== undefined && plan.tries === 1 && rule.retry.attempts > 1) {
+      const message = 'a hedge asks another endpoint, and no pool of the rule has a second one'
+      findings.warning('hedge-alone', [...place, 'hedge'], message, 'Add an endpoint, or leave "hedge" out.')
+    }
+  }
+}
+
+/**
+ * A Worker cannot set Host. It can call another Worker by any host, and an endpoint of its own zone by another name of
+ * that zone; every other endpoint is asked under its own name.
+ */
+function checkHostRewrite(route: HttpRoute, { findings, placeOf, addresses, doorOf }: Together): void {
+  if (!route.listeners.some(name => doorOf.get(name) === 'edge')) return
+  for (const rule of route.rules) {
+    if (rule.action.do !== 'forward') continue
+    for (const [index, { to, filters }] of rule.action.variants.entries()) {
+      const host = filters.host ?? rule.filters.host
+      if (host === undefined || !('pool' in to)) continue
+      const out = (addresses.get(to.pool) ?? []).filter(({ address }) => !mayBeCalled(address, host))
+      if (out.length === 0) continue
+      const names = listNames(new Set(out.map(({ address }) => address.origin)), 'and')
+      const message = `the Host ${show(host)} cannot be kept at the edge for ${names}: asked under their own name, with the client's host in X-Forwarded-Host`
+      const mend = `Use endpoints of the same zone as ${host} or binding: endpoints, or leave "host" out.`
+      const inside = filters.host === undefined ? [] : ['variants', index]
+      findings.warning(
+        'host-rewrite-at-edge',
+        [...placeOf.get(rule)!, ...inside, 'filters', 'rewrite', 'host'],
+        message,
+        mend,
+      )
+    }
+  }
+}
+
+function countUsable(pool: PoolConfig): number {
+  return pool.endpoints.filter(endpoint => endpoint.weight > 0).length
 }

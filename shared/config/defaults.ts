@@ -18,6 +18,10 @@ export const defaults = {
   /** HAProxy's `retries 3` counts the tries after the first; here the first counts too. */
   flowAttempts: 3,
 
+  mirrorPercent: 100,
+  /** Cloudflare's free plan. */
+  subrequests: 50,
+
   requestTimeout: '30s',
   /** Envoy's default route timeout. */
   tryTimeout: '15s',
@@ -25,7 +29,23 @@ export const defaults = {
   /** Envoy's TCP proxy `idle_timeout`. */
   idleTimeout: '1h',
 
+  /** The CORS-safelisted methods of the Fetch standard; Gateway API and the Fetch standard both say 5 s. */
+  corsMethods: ['GET', 'HEAD', 'POST'],
+  corsMaxAge: '5s',
+  errorPageType: 'text/html; charset=utf-8',
+  /** Cloudflare's own bound on URLs; nginx's and Envoy's headers stand between 32 and 60 KiB, Envoy's fields at 100. */
+  maxUrl: '16KiB',
+  maxHeaders: 128,
+  maxHeaderBytes: '32KiB',
+  sample: 1,
+
   maxConnections: 10_000,
+  queueMax: 100,
+  /** HAProxy's `timeout queue` follows `timeout connect`, often 5 s. */
+  queueTimeout: '5s',
+  peekTimeout: '3s',
+  /** One TLS record, and more than any ClientHello with a post-quantum key share (some 2 KB) needs. */
+  maxPeek: '16KiB',
   balance: 'round-robin',
   endpointWeight: 1,
   priority: 0,
@@ -40,9 +60,23 @@ export const defaults = {
   maxEjection: '300s',
   maxEjectedPercent: 10,
 
+  /** HAProxy's `inter`, `fall` and `rise`; the path is that of Kubernetes. */
+  probePath: '/healthz',
+  probeStatus: '200-399',
+  probeInterval: '2s',
+  probeTimeout: '1s',
+  fall: 3,
+  rise: 2,
+
   /** Envoy's `retry_budget.budget_percent`; the floor per second is each plane's own. */
   retryBudgetPercent: 20,
 } as const
+
+/**
+ * Characters. A longer path, header, cookie or query value is taken by no regex: a pattern that needs a square of this in
+ * steps takes some hundredths of a second, and URLs are rarely longer (Internet Explorer's bound was 2,083).
+ */
+export const longestRegexText = 2_048
 
 /** Inclusive. */
 export const bounds = {
@@ -57,17 +91,36 @@ export const bounds = {
   timeoutMs: [1, 2_147_483_647],
   /** Browsers cap a cookie's age at 400 days (RFC 6265bis). */
   cookieAgeMs: [1_000, 400 * 86_400_000],
+  /** Firefox keeps a preflight for a day at most, Chromium for two hours. */
+  corsAgeMs: [0, 86_400_000],
+  bodyBytes: [0, 1_024 ** 4],
+  /** workerd itself answers 414 beyond 64 KiB. */
+  urlBytes: [64, 65_536],
+  headers: [8, 10_000],
+  headerBytes: [1_024, 1_024 ** 2],
+  sample: [0, 1],
   port: [1, 65_535],
   /** What a Worker can answer: 1xx are the runtime's. */
   replyStatus: [200, 599],
   maxConnections: [1, 1_000_000],
+  acceptRate: [1, 1_000_000],
+  queueMax: [1, 100_000],
+  /** A shorter ClientHello than 512 bytes would be refused that every browser pads to. Each connection may hold so much. */
+  peekBytes: [512, 64 * 1_024],
   limit: [1, 1_000_000],
   percent: [0, 100],
+  /** Cloudflare's paid plan. */
+  subrequests: [1, 10_000],
   overprovisioning: [1, 10],
   /** 1 could not place anything beyond a perfect spread (Mirrokni et al., "Consistent Hashing with Bounded Loads", 2016). */
   boundedLoad: [1.01, 10],
   consecutiveFailures: [0, 1_000],
   successRateFactor: [0, 10],
   perSecond: [0, 1_000_000],
+  probeStatus: [100, 599],
+  probesInRow: [1, 100],
+  /** More often would be a load of its own. */
+  probeIntervalMs: [100, 3_600_000],
+  probeTimeoutMs: [10, 60_000],
   epoch: [0, 1_000_000_000],
 } as const satisfies Readonly<Record<string, readonly [number, number]>>

@@ -1,11 +1,13 @@
 // Which feature works at which door: the one place. Types, `check`, docs and explain read it.
 
+import type { EndpointAddress } from './endpoint-address.ts'
+
 /** Where traffic comes in. A door that is not open yet is refused by `parse` with a word on where its features will be. */
 export const doors = {
   edge: { layer: 7, plane: 'workers', isOpen: true, says: 'the Worker at the edge' },
   http: { layer: 7, plane: 'relay', isOpen: false, says: 'the relay, HTTP/1.1, HTTP/2 and gRPC per request' },
   tcp: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, any TCP' },
-  tls: { layer: 4, plane: 'relay', isOpen: false, says: 'the relay, TLS by SNI and ALPN' },
+  tls: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, TLS by SNI and ALPN' },
   udp: { layer: 4, plane: 'relay', isOpen: false, says: 'the relay, UDP sessions' },
   kernel: { layer: 4, plane: 'relay', isOpen: false, says: 'the kernel, NAT and direct server return' },
 } as const
@@ -26,6 +28,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'match.cookie': L7,
   'match.country': ['edge'],
   'match.address': ALL,
+  'match.sni': ['tls'],
+  'match.alpn': ['tls'],
   'rule.variants': ALL,
   'rule.redirect': L7,
   'rule.reply': L7,
@@ -34,6 +38,14 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'rule.retry.on': L7,
   'rule.retry.unsafe': L7,
   'rule.retry.maxBuffer': L7,
+  'rule.hedge': ['edge'],
+  'rule.mirrors': ['edge'],
+  // At the edge only for some endpoints: `check` names those that keep their own (`host-rewrite-at-edge`).
+  'rule.filters.rewrite.host': L7,
+  'rule.cors': L7,
+  'rule.errorPages': L7,
+  'rule.limits.maxBody': L7,
+  'rule.record': L7,
   'rule.timeouts.request': L7,
   'rule.timeouts.try': L7,
   'rule.timeouts.connect': ['tcp', 'tls'],
@@ -48,6 +60,20 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'split.force': L7,
   'split.expose': L7,
   'pool.affinity': L7,
+  'pool.tls': ['tcp', 'tls'],
+  'listener.subrequests': ['edge'],
+  'listener.errorPages': L7,
+  'listener.limits': L7,
+  'listener.via': L7,
+  'listener.proxyProtocol': ['tcp', 'tls'],
+  'listener.maxConnectionsPerAddress': ['tcp', 'tls'],
+  'listener.acceptRate': ['tcp', 'tls'],
+  'listener.allow': ['tcp', 'tls'],
+  'listener.deny': ['tcp', 'tls'],
+  'pool.sendProxy': ['tcp', 'tls'],
+  // At the edge probes come with the control objects: an isolate has no timer of its own and there are many of them.
+  'pool.probe': ['tcp', 'tls'],
+  'pool.queue': ['tcp', 'tls'],
   'pool.balance.hash.cookie': L7,
   'pool.balance.hash.header': L7,
   'pool.balance.hash.address': ALL,
@@ -55,4 +81,14 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'pool.balance.least-requests': ['edge', 'http', 'tcp', 'tls', 'udp'],
   'pool.balance.latency': ['edge', 'http', 'tcp', 'tls'],
   'pool.balance.boundedLoad': ['edge', 'http', 'tcp', 'tls'],
+}
+
+/** The schemes of endpoints, and the doors that can speak them. `binding:` is another Worker, which only a Worker reaches. */
+export const schemes: Readonly<Record<EndpointAddress['scheme'], readonly Door[]>> = {
+  https: L7,
+  http: L7,
+  binding: ['edge'],
+  tcp: L4,
+  tls: ['tcp', 'tls'],
+  unix: ['tcp', 'tls'],
 }

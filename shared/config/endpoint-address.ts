@@ -1,16 +1,20 @@
-// `https://app.example.com/base` or `tcp://db.example.com:5432`, parsed; and the variables in it.
+// `https://app.example.com/base`, `tcp://db.example.com:5432`, `unix:/run/app.sock` or `binding:APP`, parsed; and the
+// variables in it.
 
-import { parseAddress, parseHostPort } from '../wire/address.ts'
+import { parseAddress, parseHostPort, socketPathProblem } from '../wire/address.ts'
 import { pathProblem } from './path-text.ts'
 
 export interface EndpointAddress {
-  readonly scheme: 'http' | 'https' | 'tcp'
-  /** A name in lower case, an IPv4 literal, or an IPv6 literal without brackets. */
+  readonly scheme: 'http' | 'https' | 'tcp' | 'tls' | 'unix' | 'binding'
+  /** A name in lower case, an IPv4 literal, or an IPv6 literal without brackets; the name of a binding, the path of a unix socket. */
   readonly host: string
+  /** What the name was resolved to, where the relay did so: connect there, and call it by `host`. */
+  readonly ip?: string
+  /** 0 for a binding and a unix socket. */
   readonly port: number
   /** Path in front of every request path, without trailing slash; empty for none. */
   readonly base: string
-  /** `https://app.example.com` with the port only when it is not the scheme's own: what a request path is appended to. Brackets round IPv6. */
+  /** `https://app.example.com` with the port only when it is not the scheme's own: what a request path is appended to. Brackets round IPv6. For a binding `binding:APP`, for a socket `unix:/run/app.sock`. */
   readonly origin: string
 }
 
@@ -26,11 +30,13 @@ export function parseEndpointAddress(text: string): EndpointAddress | string {
   const parts = /^([a-z][a-z0-9+.-]*):(\/\/)?(.*)$/is.exec(text)
   if (parts === null) return 'it has no scheme (https://, http:// or tcp://)'
   const scheme = parts[1]!.toLowerCase()
-  if (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp') {
-    if (laterSchemes.includes(scheme)) return `${scheme}: is not supported yet (https://, http:// and tcp:// are)`
+  if (scheme === 'binding') return bindingAddress((parts[2] ?? '') + parts[3]!)
+  if (scheme === 'unix') return socketAddress((parts[2] ?? '') + parts[3]!)
+  if (scheme !== 'http' && scheme !== 'https' && scheme !== 'tcp' && scheme !== 'tls') {
+    if (laterSchemes.includes(scheme)) return `${scheme}: is not supported yet (${KNOWN} are)`
     return parts[2] === undefined
       ? 'it has no scheme (https://, http:// or tcp://)'
-      : `${scheme}:// is not a scheme for endpoints (https://, http:// and tcp:// are)`
+      : `${scheme}:// is not a scheme for endpoints (${KNOWN} are)`
   }
   if (parts[2] === undefined) return `two slashes belong behind ${scheme}:`
   const slash = parts[3]!.search(/[/?#]/)
@@ -39,13 +45,14 @@ export function parseEndpointAddress(text: string): EndpointAddress | string {
   if (authority.includes('@')) return 'a user or password does not belong in an address'
 
   const hasPort = /:\d*$/.test(authority) && !/^\[[^\]]*$/.test(authority)
-  if (scheme === 'tcp' && !hasPort) return 'a tcp:// address needs a port'
+  const isFlow = scheme === 'tcp' || scheme === 'tls'
+  if (isFlow && !hasPort) return `a ${scheme}:// address needs a port`
   const place = parseHostPort(hasPort ? authority : `${authority}:${defaultPorts[scheme]}`)
   if (place === undefined) return `"${authority}" is not a host with an optional port`
   if (place.port === 0) return 'port 0 cannot be connected to'
 
   const base = path.replace(/\/+$/, '')
-  if (scheme === 'tcp' && path !== '') return 'a tcp:// address has no path'
+  if (isFlow && path !== '') return `a ${scheme}:// address has no path`
   if (base !== '') {
     const problem = pathProblem(base)
     if (problem !== undefined) return `its path ${problem}`
@@ -53,6 +60,21 @@ export function parseEndpointAddress(text: string): EndpointAddress | string {
   const host = place.host.includes(':') ? `[${place.host}]` : place.host
   const port = place.port === defaultPorts[scheme] ? '' : `:${place.port}`
   return { scheme, host: place.host, port: place.port, base, origin: `${scheme}://${host}${port}` }
+}
+
+function socketAddress(path: string): EndpointAddress | string {
+  const problem = socketPathProblem(path)
+  if (problem !== undefined) return problem
+  return { scheme: 'unix', host: path, port: 0, base: '', origin: `unix:${path}` }
+}
+
+/** A Worker's bindings are properties of an object that its code reads by name: wrangler takes identifiers only. */
+function bindingAddress(name: string): EndpointAddress | string {
+  if (name.startsWith('//')) return 'a binding is written without slashes: binding:APP'
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,127}$/.test(name)) {
+    return `"${name}" cannot be the name of a binding: letters, digits and _, not a digit first`
+  }
+  return { scheme: 'binding', host: name, port: 0, base: '', origin: `binding:${name}` }
 }
 
 /**
@@ -81,11 +103,13 @@ export function isIpLiteral(host: string): boolean {
 
 /** The names are bounded so that no text makes the search slow. */
 const variablePattern = /\$\{([A-Za-z_][A-Za-z0-9_]{0,127})(?::-([^{}$]{0,1024}))?\}/g
-const defaultPorts: Readonly<Record<'http' | 'https' | 'tcp', number | undefined>> = {
+const defaultPorts: Readonly<Record<'http' | 'https' | 'tcp' | 'tls', number | undefined>> = {
   http: 80,
   https: 443,
   tcp: undefined,
+  tls: undefined,
 }
 /** Planned: each comes with the door that can carry it. */
-const laterSchemes = ['h2c', 'grpc', 'grpcs', 'tls', 'udp', 'unix', 'binding', 'srv']
+const laterSchemes = ['h2c', 'grpc', 'grpcs', 'udp', 'srv']
+const KNOWN = 'https://, http://, tcp://, tls://, unix: and binding:'
 const LONGEST = 2_048

@@ -20,7 +20,10 @@ export function readFilters(
   return {
     request: readEdits(requestHeaders, [...place, 'requestHeaders'], findings),
     response: readEdits(responseHeaders, [...place, 'responseHeaders'], findings),
-    rewrite: rewrite && readPathChange(rewrite, matches, [...place, 'rewrite'], true, findings),
+    rewrite:
+      rewrite &&
+      readPathChange(rewrite, matches, [...place, 'rewrite'], rewrite.host === undefined, findings, ['host']),
+    host: rewrite?.host === undefined ? undefined : readHost(rewrite.host, [...place, 'rewrite', 'host'], findings),
   }
 }
 
@@ -79,6 +82,7 @@ function readPathChange(
   place: Place,
   isRequired: boolean,
   findings: Findings,
+  others: readonly string[] = [],
 ): Filters['rewrite'] {
   const { path, prefix } = input
   if (path !== undefined && prefix !== undefined) {
@@ -90,8 +94,10 @@ function readPathChange(
     return { kind: 'path', value: path }
   }
   if (prefix === undefined) {
-    if (isRequired)
-      findings.error('exactly-one', place, 'found none of "path" and "prefix"', 'Write one of "path" and "prefix".')
+    if (isRequired) {
+      const all = listNames(['path', 'prefix', ...others])
+      findings.error('exactly-one', place, `found none of ${all}`, `Write ${all}.`)
+    }
     return undefined
   }
   const here = [...place, 'prefix']

@@ -1,14 +1,25 @@
 // Listeners: where traffic comes in.
 
-import { parseHostPort } from '../wire/address.ts'
-import type { ClientAddressInput } from './config.ts'
-import { defaults } from './defaults.ts'
+import { formatHostPort, type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
+import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput } from './config.ts'
+import { bounds, defaults } from './defaults.ts'
 import { type Door, doors } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
-import type { ClientAddressSource, EdgeListener, Listener, TcpListener } from './parse.ts'
-import { checkName, readCidrs, readHostnames } from './read-values.ts'
-import { edgeListener, tcpListener } from './schema.ts'
+import type {
+  ClientAddressSource,
+  DoorLimits,
+  EdgeListener,
+  FlowPlace,
+  Listener,
+  TcpListener,
+  TlsListener,
+} from './parse.ts'
+import { readErrorPages } from './parse-answers.ts'
+import { readProxySources } from './parse-proxy.ts'
+import { readTlsEnding } from './parse-tls.ts'
+import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
+import { edgeListener, tcpListener, tlsListener } from './schema.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadListeners {
@@ -27,6 +38,7 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
     doorOf.set(name, door)
     if (door === 'edge') listeners.push(readEdge(name, raw, place, findings))
     if (door === 'tcp') listeners.push(...readTcp(name, raw, place, findings))
+    if (door === 'tls') listeners.push(...readTls(name, raw, place, findings))
   }
   checkSharedAddresses(listeners, findings)
   checkSharedHostnames(listeners, findings)
@@ -62,6 +74,25 @@ function readEdge(name: string, raw: unknown, place: Place, findings: Findings):
     name,
     hostnames: readHostnames(value?.hostnames, [...place, 'hostnames'], findings),
     clientAddress: readClientAddress(value?.clientAddress, [...place, 'clientAddress'], findings),
+    subrequests: value?.subrequests ?? defaults.subrequests,
+    errorPages: readErrorPages(value?.errorPages, [...place, 'errorPages'], findings),
+    limits: readDoorLimits(value?.limits, [...place, 'limits'], findings),
+    hasVia: value?.via ?? false,
+  }
+}
+
+function readDoorLimits(input: EdgeListenerInput['limits'], place: Place, findings: Findings): DoorLimits {
+  const { maxUrl, maxHeaders, maxHeaderBytes } = input ?? {}
+  return {
+    maxUrlBytes: readSize(maxUrl, defaults.maxUrl, bounds.urlBytes, [...place, 'maxUrl'], findings),
+    maxHeaders: maxHeaders ?? defaults.maxHeaders,
+    maxHeaderBytes: readSize(
+      maxHeaderBytes,
+      defaults.maxHeaderBytes,
+      bounds.headerBytes,
+      [...place, 'maxHeaderBytes'],
+      findings,
+    ),
   }
 }
 
@@ -80,23 +111,81 @@ function readTcp(name: string, raw: unknown, place: Place, findings: Findings): 
   const part = { name: 'listener', schema: tcpListener, door: undefined }
   const { value } = checkStructure(part, raw, place, findings)
   if (value === undefined) return []
-  const address = parseHostPort(value.address)
-  if (address === undefined) {
-    const mend = 'Write host and port: 127.0.0.1:5432, 0.0.0.0:5432 or [::1]:5432.'
-    findings.error('bad-address', [...place, 'address'], `${show(value.address)} is not an address to listen on`, mend)
-    return []
+  return readPlace(name, value, place, findings).map(common => ({ kind: 'tcp', ...common }))
+}
+
+function readTls(name: string, raw: unknown, place: Place, findings: Findings): TlsListener[] {
+  const part = { name: 'listener', schema: tlsListener, door: undefined }
+  const { value } = checkStructure(part, raw, place, findings)
+  if (value === undefined) return []
+  const peek = {
+    timeoutMs: readDuration(
+      value.peekTimeout,
+      defaults.peekTimeout,
+      bounds.timeoutMs,
+      [...place, 'peekTimeout'],
+      findings,
+    ),
+    maxBytes: readSize(value.maxPeek, defaults.maxPeek, bounds.peekBytes, [...place, 'maxPeek'], findings),
+    startTls: value.startTls,
   }
-  return [{ kind: 'tcp', name, ...address, maxConnections: value.maxConnections ?? defaults.maxConnections }]
+  const ending = readTlsEnding(value, place, findings)
+  return readPlace(name, value, place, findings).map(common => ({ kind: 'tls', ...common, peek, ending }))
+}
+
+/** What listeners of flows have in common; none when the address cannot be read. */
+function readPlace(
+  name: string,
+  value: Omit<TcpListenerInput, 'kind'>,
+  place: Place,
+  findings: Findings,
+): readonly FlowPlace[] {
+  const address = readListenAddress(value.address, [...place, 'address'], findings)
+  if (address === undefined) return []
+  return [
+    {
+      name,
+      ...address,
+      socketMode: readSocketMode(value.socketMode, address.host, [...place, 'socketMode'], findings),
+      maxConnections: value.maxConnections ?? defaults.maxConnections,
+      maxConnectionsPerAddress: value.maxConnectionsPerAddress,
+      acceptRate: value.acceptRate,
+      allow: readCidrs(value.allow, [...place, 'allow'], findings),
+      deny: readCidrs(value.deny, [...place, 'deny'], findings),
+      proxyProtocol: readProxySources(value.proxyProtocol, [...place, 'proxyProtocol'], findings),
+    },
+  ]
+}
+
+function readListenAddress(text: string, place: Place, findings: Findings): HostPort | undefined {
+  const path = text.startsWith('unix:') ? text.slice('unix:'.length) : undefined
+  const problem = path === undefined ? undefined : socketPathProblem(path)
+  const address = path === undefined ? parseHostPort(text) : problem === undefined ? { host: path, port: 0 } : undefined
+  if (address !== undefined) return address
+  const why = problem === undefined ? '' : `: ${problem}`
+  const mend = 'Write host and port, or a path: 127.0.0.1:5432, 0.0.0.0:5432, [::1]:5432 or unix:/run/app.sock.'
+  findings.error('bad-address', place, `${show(text)} is not an address to listen on${why}`, mend)
+  return undefined
+}
+
+function readSocketMode(text: string | undefined, host: string, place: Place, findings: Findings): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^0[0-7]{3}$/.test(text)) {
+    findings.error('bad-mode', place, `${show(text)} is not a file mode`, 'Write it in octal: "0660".')
+    return undefined
+  }
+  if (!host.startsWith('/')) {
+    findings.error('bad-mode', place, 'only a unix: socket has a file mode', 'Leave it out, or listen on unix:/path.')
+  }
+  return Number.parseInt(text, 8)
 }
 
 /** Two may ask for port 0: each gets a port of its own. */
 function checkSharedAddresses(listeners: readonly Listener[], findings: Findings): void {
   const nameAt = new Map<string, string>()
   for (const listener of listeners) {
-    if (listener.kind !== 'tcp' || listener.port === 0) continue
-    const address = listener.host.includes(':')
-      ? `[${listener.host}]:${listener.port}`
-      : `${listener.host}:${listener.port}`
+    if (listener.kind === 'edge' || (listener.port === 0 && !listener.host.startsWith('/'))) continue
+    const address = formatHostPort(listener.host, listener.port)
     const other = nameAt.get(address)
     if (other === undefined) nameAt.set(address, listener.name)
     else {
@@ -105,7 +194,7 @@ function checkSharedAddresses(listeners: readonly Listener[], findings: Findings
         'duplicate-address',
         place,
         `listener ${show(other)} has ${address} already`,
-        'Give each a port of its own.',
+        'Give each a place of its own.',
       )
     }
   }

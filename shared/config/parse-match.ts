@@ -1,11 +1,14 @@
 // Matches: the conditions of a rule.
 
+import type { TlsMatchInput } from './config.ts'
 import type { Door } from './doors.ts'
-import { type Findings, type Place, show } from './findings.ts'
+import { type Findings, listNames, type Place, show } from './findings.ts'
 import type { FlowRule, HttpMatchConfig, NamedValueMatch } from './parse.ts'
+import { readProtocols } from './parse-tls.ts'
 import { pathProblem } from './path-text.ts'
-import { checkCookieName, checkFieldValue, checkHeaderName, readCidrs } from './read-values.ts'
-import { flowMatch, httpMatch } from './schema.ts'
+import { checkCookieName, checkFieldValue, checkHeaderName, readCidrs, readHostnames } from './read-values.ts'
+import { mayBeginWith } from './regex-syntax.ts'
+import { flowMatch, httpMatch, tlsMatch } from './schema.ts'
 import { slowness } from './slow-regex.ts'
 import { checkStructure } from './structure.ts'
 import { isToken } from './tokens.ts'
@@ -28,8 +31,17 @@ export function readHttpMatches(raw: unknown, place: Place, door: Door, findings
 
 export function readFlowMatches(raw: unknown, place: Place, door: Door, findings: Findings): FlowRule['matches'] {
   return eachMatch(raw, place, findings).map(([match, here]) => {
-    const { value = {} } = checkStructure({ name: 'match', schema: flowMatch, door }, match, here, findings)
-    return { address: readCidrs(value.address, [...here, 'address'], findings) }
+    const part = { name: 'match', door }
+    const { value }: { readonly value: TlsMatchInput | undefined } =
+      door === 'tls'
+        ? checkStructure({ ...part, schema: tlsMatch }, match, here, findings)
+        : checkStructure({ ...part, schema: flowMatch }, match, here, findings)
+    const names = typeof value?.sni === 'string' ? [value.sni] : value?.sni
+    return {
+      address: readCidrs(value?.address, [...here, 'address'], findings),
+      sni: readHostnames(names, [...here, 'sni'], findings),
+      alpn: readProtocols(value?.alpn, [...here, 'alpn'], findings),
+    }
   })
 }
 
@@ -52,7 +64,12 @@ function readPath(input: PathInput, place: Place, findings: Findings): HttpMatch
     checkPath(input.exact, [...place, 'exact'], findings)
     return { kind: 'exact', value: input.exact }
   }
-  checkRegex(input.regex, [...place, 'regex'], findings)
+  const isRegex = checkRegex(input.regex, [...place, 'regex'], findings)
+  if (isRegex && !mayBeginWith(input.regex, '/')) {
+    const mend = 'Begin it with / or .*: a regex has to match the whole path.'
+    const message = `${show(input.regex)} takes no path: every path begins with /`
+    findings.error('unreachable-regex', [...place, 'regex'], message, mend)
+  }
   return { kind: 'regex', value: input.regex }
 }
 
@@ -68,10 +85,9 @@ export function checkPath(text: string, place: Place, findings: Findings): void 
     findings.error('bad-path', place, `the path ${show(text)} ${problem}`, 'Write a path such as /api/v1.')
 }
 
-/** The engine must take it and it must not be able to backtrack exponentially. */
-function checkRegex(pattern: string, place: Place, findings: Findings): void {
-  // Strict (flag u) so that a slip such as \\- is not silently another pattern; and as it will be run, without the flag.
-  const fault = regexFault(pattern, 'u') ?? regexFault(pattern, '')
+/** The engine must take it and it must not be able to backtrack for long. Gives whether it is a regex at all. */
+function checkRegex(pattern: string, place: Place, findings: Findings): boolean {
+  const fault = regexFault(pattern)
   if (fault !== undefined) {
     findings.error(
       'bad-regex',
@@ -79,35 +95,42 @@ function checkRegex(pattern: string, place: Place, findings: Findings): void {
       `${show(pattern)} is not a regular expression: ${fault}`,
       'Write it as JavaScript does with the flag u.',
     )
-    return
+    return false
   }
-  switch (slowness(pattern)) {
-    case 'exponential': {
-      const mend = 'Let each text be read in one way only: (a+)+ says no more than a+, (a|aa)+ no more than a+.'
-      findings.error(
-        'slow-regex',
-        place,
-        `${show(pattern)} can take exponential time: a loop in it reads one text in several ways`,
-        mend,
-      )
-      return
-    }
-    case 'too-large':
-      findings.error(
-        'slow-regex',
-        place,
-        `${show(pattern)} is too large to be judged`,
-        'Use * or + in place of large counts, or several matches.',
-      )
+  const slow = slowness(pattern)
+  if (slow === 'exponential') {
+    findings.error(
+      'slow-regex',
+      place,
+      `${show(pattern)} can take exponential time: a loop in it reads one text in several ways`,
+      'Let each text be read in one way only: (a+)+ says no more than a+, (a|aa)+ no more than a+.',
+    )
+  } else if (slow === 'too-large') {
+    findings.error(
+      'slow-regex',
+      place,
+      `${show(pattern)} is too large to be judged`,
+      'Use * or + in place of large counts, or several matches.',
+    )
+  } else if (slow !== undefined) {
+    const parts = listNames(slow.overlapping.slice(0, MOST_NAMED), 'and')
+    const more = slow.overlapping.length > MOST_NAMED ? ' and more' : ''
+    findings.error(
+      'slow-regex',
+      place,
+      `${show(pattern)} can take seconds: its parts ${parts}${more} overlap, so that one text can be shared among them in very many ways`,
+      'Let each part end where the next begins: [^/]* in place of .* stops at the next slash.',
+    )
   }
+  return true
 }
 
-/** The engine's own word on it. */
-function regexFault(pattern: string, flags: string): string | undefined {
+/** The engine's own word on it. Strict (flag u), so that a slip such as \\- is not silently another pattern. */
+function regexFault(pattern: string): string | undefined {
   try {
-    new RegExp(`^(?:${pattern})$`, flags)
+    new RegExp(`^(?:${pattern})$`, 'u')
     // A pattern such as `a)(b` is whole only inside the group that is put round it.
-    new RegExp(pattern, flags)
+    new RegExp(pattern, 'u')
     return undefined
   } catch (error) {
     return error instanceof SyntaxError
@@ -204,3 +227,6 @@ function exactly(name: string, value: string, place: Place, findings: Findings):
   if (place.includes('header')) checkFieldValue(value, place, findings)
   return { name, op: 'exact', value }
 }
+
+/** Parts of a slow regex that its message names. */
+const MOST_NAMED = 5

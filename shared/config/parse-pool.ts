@@ -1,10 +1,13 @@
 // Pools: groups of interchangeable endpoints.
 
-import type { BalanceInput, Duration, OutlierInput } from './config.ts'
+import type { BalanceInput, Duration, OutlierInput, PoolInput, QueueInput } from './config.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type EndpointAddress, parseEndpointAddress, resolveVariables, type Variables } from './endpoint-address.ts'
 import { type Findings, type Place, show } from './findings.ts'
-import type { Balance, EndpointConfig, OutlierConfig, PoolConfig } from './parse.ts'
+import type { Balance, EndpointConfig, OutlierConfig, PoolConfig, QueueConfig } from './parse.ts'
+import { readProbe } from './parse-probe.ts'
+import { readSendProxy } from './parse-proxy.ts'
+import { readEndpointTls } from './parse-tls.ts'
 import { checkCookieName, checkHeaderName, checkName, readDuration } from './read-values.ts'
 import { endpoint as endpointSchema, poolPart } from './schema.ts'
 import { checkStructure } from './structure.ts'
@@ -64,7 +67,27 @@ function readPool(
     maxRequests: limits.maxRequests,
     maxRequestsPerEndpoint: limits.maxRequestsPerEndpoint,
     retryBudget: { percent: budget.percent ?? defaults.retryBudgetPercent, perSecond: budget.perSecond },
+    tls: readEndpointTls(value.tls, [...place, 'tls'], findings),
+    sendProxy: readSendProxy(value.sendProxy, [...place, 'sendProxy'], findings),
+    probe: readProbe(value.probe, [...place, 'probe'], findings),
+    queue: readQueue(value.queue, limits, place, findings),
   }
+}
+
+function readQueue(
+  input: QueueInput | undefined,
+  limits: NonNullable<PoolInput['limits']>,
+  place: Place,
+  findings: Findings,
+): QueueConfig | undefined {
+  if (input === undefined) return undefined
+  const here = [...place, 'queue']
+  if (limits.maxRequests === undefined && limits.maxRequestsPerEndpoint === undefined) {
+    const message = 'nobody waits where there is no limit'
+    findings.warning('queue-without-limit', here, message, 'Write limits.maxRequestsPerEndpoint, or leave "queue" out.')
+  }
+  const timeoutMs = readDuration(input.timeout, defaults.queueTimeout, bounds.timeoutMs, [...here, 'timeout'], findings)
+  return { max: input.max ?? defaults.queueMax, timeoutMs }
 }
 
 /** Each endpoint is read by itself; names have to differ, and so do addresses that stand in for names. */

@@ -1,13 +1,16 @@
 // Routes: on which listeners, for which hostnames. A route with one rule may carry the rule's fields itself; it becomes a
 // route with one rule, and problems are told where the operator wrote them.
 
+import type { RecordInput } from './config.ts'
+import { defaults } from './defaults.ts'
 import { type Door, doors } from './doors.ts'
 import { didYouMean, type Findings, formatPlace, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
 import type { FlowRule, HttpRule, Route } from './parse.ts'
+import { readSample } from './parse-answers.ts'
 import { type Raw, type RouteScope, type RuleSpot, readFlowRule, readHttpRule } from './parse-rule.ts'
 import { checkName, readHostnames } from './read-values.ts'
-import { flowRoutePart, httpRouteHead, httpRulePart } from './schema.ts'
+import { flowRoutePart, httpRouteHead, httpRulePart, rulesHead } from './schema.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadRoutes {
@@ -51,6 +54,7 @@ function readRoute(raw: Raw, place: Place, scope: RouteScope, placeOf: Map<HttpR
 
   const common = { name, listeners: names }
   const rules = listRules(raw, place, findings)
+  const record = isHttp && raw['rules'] !== undefined ? readRulesHead(raw, place, findings) : undefined
   checkRuleNames(rules, place, findings)
   const readEach = <Rule extends HttpRule | FlowRule>(read: (spot: RuleSpot) => Rule | undefined): Rule[] =>
     rules.flatMap(({ raw: rule, here }, index) => {
@@ -63,6 +67,7 @@ function readRoute(raw: Raw, place: Place, scope: RouteScope, placeOf: Map<HttpR
         splitName: ruleName === undefined ? name : `${name}/${ruleName}`,
         here,
         door,
+        sample: readSample(record, defaults.sample),
         otherKeys,
       })
       if (result === undefined) return []
@@ -76,6 +81,17 @@ function readRoute(raw: Raw, place: Place, scope: RouteScope, placeOf: Map<HttpR
     hostnames: readHostnames(hostnames, [...place, 'hostnames'], findings),
     rules: readEach(spot => readHttpRule(spot, scope)),
   }
+}
+
+/** What a route with a list of rules says for all of them. */
+function readRulesHead(raw: Raw, place: Place, findings: Findings): RecordInput | undefined {
+  const part = { name: 'route', schema: rulesHead, door: undefined }
+  return checkStructure(
+    part,
+    pick(raw, key => key in rulesHead.shape),
+    place,
+    findings,
+  ).value?.record
 }
 
 /** The listeners a route names, and a door that says which layer it is on. */
@@ -113,7 +129,8 @@ function readListenerNames(raw: Raw, place: Place, scope: RouteScope): { names: 
       'Write a route for each layer; they may share pools.',
     )
   }
-  const [door] = found
+  // Of listeners of several kinds the one that can do less says what the rules may ask.
+  const door = found.has('tcp') ? 'tcp' : [...found][0]
   return { names: [...new Set(written)].filter(name => doorOf.has(name)), door: door ?? guessDoor(raw) }
 }
 
@@ -130,8 +147,8 @@ function listRules(raw: Raw, place: Place, findings: Findings): { raw: unknown; 
   const rest = Object.keys(raw).filter(key => key !== 'rules' && !headKeys.includes(key))
   if (rules === undefined) return [{ raw: pick(raw, key => !headKeys.includes(key)), here: place }]
   if (rest.length > 0) {
-    const known = rest.filter(key => key in httpRulePart.shape)
-    const strays = rest.filter(key => !known.includes(key))
+    const known = rest.filter(key => key in httpRulePart.shape && !(key in rulesHead.shape))
+    const strays = rest.filter(key => !(key in httpRulePart.shape))
     if (known.length > 0) {
       const message = `${listNames(known, 'and')} beside "rules": a route has rules or the fields of one rule`
       findings.error(

@@ -1,11 +1,13 @@
 // Rules: what one does with the requests or flows that match it.
 
-import type { HttpTimeoutsInput, RetryInput, RetryOn } from './config.ts'
+import type { HttpTimeoutsInput, RetryInput, RetryOn, Size } from './config.ts'
 import { bounds, defaults } from './defaults.ts'
 import type { Door } from './doors.ts'
 import { didYouMean, type Findings, formatPlace, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
 import type { Filters, FlowRule, HttpRule, HttpVariantConfig, RetryConfig } from './parse.ts'
+import { readCors, readErrorPages, readSample } from './parse-answers.ts'
+import { readHedge, readMirrors } from './parse-copies.ts'
 import { readFilters, readRedirect, readReply } from './parse-filters.ts'
 import { readFlowMatches, readHttpMatches } from './parse-match.ts'
 import { readFlowSplit, readHttpSplit, readVariants } from './parse-split.ts'
@@ -30,6 +32,8 @@ export interface RuleSpot {
   readonly splitName: string
   readonly here: Place
   readonly door: Door
+  /** What the route says of `record.sample`. */
+  readonly sample: number
   readonly otherKeys: readonly string[]
 }
 
@@ -74,7 +78,7 @@ export function readHttpRule(spot: RuleSpot, scope: RouteScope): HttpRule | unde
     const only: HttpVariantConfig = { name: pool, weight: 1, to: { pool }, filters: noFilters }
     return { do: 'forward', variants: [only], split: undefined }
   }
-  return {
+  const rule = {
     name: spot.name,
     path: formatPlace(here),
     matches,
@@ -82,6 +86,18 @@ export function readHttpRule(spot: RuleSpot, scope: RouteScope): HttpRule | unde
     filters,
     retry: readRetry(value.retry, [...here, 'retry'], findings),
     timeouts: readHttpTimeouts(value.timeouts, [...here, 'timeouts'], findings),
+    cors: readCors(value.cors, [...here, 'cors'], findings),
+    errorPages: readErrorPages(value.errorPages, [...here, 'errorPages'], findings),
+    maxBodyBytes: readMaxBody(value.limits?.maxBody, [...here, 'limits', 'maxBody'], findings),
+    sample: readSample(value.record, spot.sample),
+  }
+  for (const [index, mirror] of (value.mirrors ?? []).entries()) {
+    checkPool(mirror.pool, [...here, 'mirrors', index, 'pool'], scope)
+  }
+  return {
+    ...rule,
+    hedge: readHedge(value.hedge, rule, [...here, 'hedge'], findings),
+    mirrors: readMirrors(value.mirrors, rule.action, [...here, 'mirrors'], findings),
   }
 }
 
@@ -211,8 +227,12 @@ function readHttpTimeouts(
   return { requestMs, tryMs: Math.min(tryMs, requestMs) }
 }
 
+function readMaxBody(input: Size | undefined, place: Place, findings: Findings): number | undefined {
+  return input === undefined ? undefined : readSize(input, '0B', bounds.bodyBytes, place, findings)
+}
+
 const noEdits = { set: [], add: [], remove: [] }
-const noFilters: Filters = { request: noEdits, response: noEdits, rewrite: undefined }
+const noFilters: Filters = { request: noEdits, response: noEdits, rewrite: undefined, host: undefined }
 const retryWords: readonly string[] = [
   'connect-failure',
   'ambiguous',

@@ -75,7 +75,7 @@ export interface Config {
   readonly routes: readonly Route[]
 }
 
-export type Listener = EdgeListener | TcpListener
+export type Listener = EdgeListener | TcpListener | TlsListener
 
 export interface EdgeListener {
   readonly kind: 'edge'
@@ -83,14 +83,79 @@ export interface EdgeListener {
   /** Lower case, without trailing dot; empty means any host. */
   readonly hostnames: readonly string[]
   readonly clientAddress: ClientAddressSource
+  /** The Worker may make so many requests for one of a client. */
+  readonly subrequests: number
+  readonly errorPages: readonly ErrorPageConfig[]
+  readonly limits: DoorLimits
+  readonly hasVia: boolean
 }
 
-export interface TcpListener {
+export interface TcpListener extends FlowPlace {
   readonly kind: 'tcp'
+}
+
+export interface TlsListener extends FlowPlace {
+  readonly kind: 'tls'
+  readonly peek: PeekConfig
+  /** Undefined: TLS passes through. */
+  readonly ending: TlsEndingConfig | undefined
+}
+
+/** What listeners of flows have in common. */
+export interface FlowPlace {
   readonly name: string
+  /** An address, a name, or the path of a unix socket. */
   readonly host: string
+  /** 0 takes a free one; a unix socket has none. */
   readonly port: number
+  /** Permissions of a unix socket; undefined leaves them to the umask. */
+  readonly socketMode: number | undefined
   readonly maxConnections: number
+  /** Undefined when not limited, as is `acceptRate`. */
+  readonly maxConnectionsPerAddress: number | undefined
+  /** A second. */
+  readonly acceptRate: number | undefined
+  /** Empty: everybody. */
+  readonly allow: readonly string[]
+  readonly deny: readonly string[]
+  readonly proxyProtocol: readonly ProxySourceConfig[]
+}
+
+export interface PeekConfig {
+  readonly timeoutMs: number
+  readonly maxBytes: number
+  readonly startTls: 'postgres' | undefined
+}
+
+/** TLS ends at the listener. Files are named as written. */
+export interface TlsEndingConfig {
+  /** At least one. */
+  readonly certificates: readonly { readonly cert: string; readonly key: string }[]
+  readonly alpn: readonly string[]
+  readonly clientCa: string | undefined
+  readonly needsClientCertificate: boolean
+}
+
+/** TLS begins here, towards `tls://` endpoints. */
+export interface EndpointTlsConfig {
+  readonly ca: string | undefined
+  readonly cert: string | undefined
+  readonly key: string | undefined
+  readonly serverName: string | undefined
+  readonly isVerified: boolean
+}
+
+/** Whose connections begin with a PROXY header, or do not though a wider CIDR says so. */
+export interface ProxySourceConfig {
+  readonly cidrs: readonly string[]
+  readonly isRequired: boolean
+}
+
+/** What a door takes of a request; beyond it is refused before any rule is asked. */
+export interface DoorLimits {
+  readonly maxUrlBytes: number
+  readonly maxHeaders: number
+  readonly maxHeaderBytes: number
 }
 
 export type ClientAddressSource =
@@ -111,6 +176,43 @@ export interface PoolConfig {
   readonly maxRequests: number | undefined
   readonly maxRequestsPerEndpoint: number | undefined
   readonly retryBudget: { readonly percent: number; readonly perSecond: number | undefined }
+  /** For `tls://` endpoints; undefined: the host's name, verified against the system's authorities. */
+  readonly tls: EndpointTlsConfig | undefined
+  readonly sendProxy: SendProxyConfig | undefined
+  readonly probe: ProbeConfig | undefined
+  readonly queue: QueueConfig | undefined
+}
+
+/** Where flows wait that meet a limit of the pool. */
+export interface QueueConfig {
+  readonly max: number
+  readonly timeoutMs: number
+}
+
+export interface SendProxyConfig {
+  readonly version: 1 | 2
+  /** True: what is known; a text: that one. */
+  readonly authority: boolean | string
+  readonly alpn: boolean | string
+  readonly hasUniqueId: boolean
+  readonly hasSsl: boolean
+  readonly hasChecksum: boolean
+  /** Types 0xe0 to 0xef; the texts may hold names in braces. */
+  readonly custom: readonly { readonly type: number; readonly text: string }[]
+}
+
+export interface ProbeConfig {
+  readonly kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres'
+  readonly path: string
+  /** The lowest and the highest that pass. */
+  readonly status: readonly [lowest: number, highest: number]
+  /** Has to stand in the first 10 KiB; undefined: any body. */
+  readonly body: string | undefined
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly fall: number
+  readonly rise: number
+  readonly startsDown: boolean
 }
 
 export interface EndpointConfig {
@@ -170,17 +272,33 @@ export interface HttpRule {
     | { readonly do: 'reply'; readonly reply: ReplyConfig }
   readonly filters: Filters
   readonly retry: RetryConfig
+  readonly hedge: HedgeConfig | undefined
+  readonly mirrors: readonly MirrorConfig[]
   readonly timeouts: { readonly requestMs: number; readonly tryMs: number }
+  readonly cors: CorsConfig | undefined
+  readonly errorPages: readonly ErrorPageConfig[]
+  /** Undefined when not limited. */
+  readonly maxBodyBytes: number | undefined
+  /** The part of its requests that are recorded, 0 to 1. */
+  readonly sample: number
 }
 
 export interface FlowRule {
   readonly name: string
   readonly path: string
-  readonly matches: readonly { readonly address: readonly string[] }[]
+  readonly matches: readonly FlowMatchConfig[]
   readonly variants: readonly FlowVariantConfig[]
   readonly split: SplitConfig | undefined
   readonly attempts: number
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number }
+}
+
+/** An empty list takes any. */
+export interface FlowMatchConfig {
+  readonly address: readonly string[]
+  /** Lower case; `*.` may stand in front. */
+  readonly sni: readonly string[]
+  readonly alpn: readonly string[]
 }
 
 export interface HttpMatchConfig {
@@ -243,6 +361,29 @@ export interface Filters {
   readonly request: HeaderEdits
   readonly response: HeaderEdits
   readonly rewrite: { readonly kind: 'path' | 'prefix'; readonly value: string } | undefined
+  /** The Host that the endpoint is to see; undefined leaves it to the door. */
+  readonly host: string | undefined
+}
+
+export interface CorsConfig {
+  /** `*`, or as browsers write them, with `*.` in front of a host for one or more labels. */
+  readonly origins: readonly string[]
+  /** Upper case; `*` among them means any. */
+  readonly methods: readonly string[]
+  /** Lower case; `*` among them means any. */
+  readonly headers: readonly string[]
+  readonly expose: readonly string[]
+  readonly hasCredentials: boolean
+  readonly maxAgeS: number
+}
+
+export interface ErrorPageConfig {
+  /** A status, or 4 and 5 for a whole class. */
+  readonly of: number
+  readonly contentType: string
+  readonly body: string
+  /** For the endpoint's answers of that status too. */
+  readonly replaces: boolean
 }
 
 export interface RedirectConfig {
@@ -258,6 +399,16 @@ export interface ReplyConfig {
   readonly body: string
   /** Lower-case names; `content-type` among them when there is a body. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+}
+
+/** When the second try begins: after a time, or when this part of the pool's answers (in percent) would have come. */
+export type HedgeConfig =
+  | { readonly by: 'time'; readonly ms: number }
+  | { readonly by: 'percentile'; readonly percentile: number }
+
+export interface MirrorConfig {
+  readonly pool: string
+  readonly percent: number
 }
 
 export interface RetryConfig {

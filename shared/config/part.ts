@@ -2,7 +2,7 @@
 // told the addresses of databases, and a variable only the relay knows need not be set at the edge.
 
 import { doors } from './doors.ts'
-import type { Config, Route } from './parse.ts'
+import type { Config, HttpRule, Route } from './parse.ts'
 
 export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   const listeners = config.listeners.filter(listener => doors[listener.kind].plane === plane)
@@ -12,12 +12,14 @@ export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   return { listeners, routes, pools: config.pools.filter(pool => used.has(pool.name)) }
 }
 
-/** The names of the pools a route may send to. */
+/** The names of the pools a route may send to, copies too. */
 export function poolsOf(route: Route): string[] {
   if (route.layer === 4) return route.rules.flatMap(rule => rule.variants.map(variant => variant.pool))
-  return route.rules.flatMap(rule =>
-    rule.action.do === 'forward'
-      ? rule.action.variants.flatMap(variant => ('pool' in variant.to ? [variant.to.pool] : []))
-      : [],
-  )
+  return route.rules.flatMap(rule => [...tryPoolsOf(rule), ...rule.mirrors.map(mirror => mirror.pool)])
+}
+
+/** The names of the pools whose answers a rule passes on. */
+export function tryPoolsOf(rule: HttpRule): string[] {
+  if (rule.action.do !== 'forward') return []
+  return rule.action.variants.flatMap(variant => ('pool' in variant.to ? [variant.to.pool] : []))
 }

@@ -8,17 +8,64 @@ export type RegexNode =
   | { readonly kind: 'set'; readonly set: CharSet }
   | { readonly kind: 'sequence'; readonly items: readonly RegexNode[] }
   | { readonly kind: 'choice'; readonly items: readonly RegexNode[] }
-  | { readonly kind: 'repeat'; readonly item: RegexNode; readonly min: number; readonly max: number }
+  | {
+      readonly kind: 'repeat'
+      readonly item: RegexNode
+      readonly min: number
+      readonly max: number
+      /** As it is written. */
+      readonly text: string
+    }
+
+export interface ReadRegex {
+  /** The pattern itself, in which lookarounds stand as nothing. */
+  readonly whole: RegexNode
+  /** The inside of each lookaround, which the engine matches on its own. */
+  readonly around: readonly {
+    readonly node: RegexNode
+    /** It stands before everything else, outside of any group: the engine asks it once. */
+    readonly isFirst: boolean
+  }[]
+  /** It asks more than which characters come, and where it ends: a lookaround, `\b`, a backreference behind a character. */
+  readonly hasConditions: boolean
+}
 
 /**
- * Reads a pattern that `new RegExp(pattern, 'u')` accepts. Gives the pattern itself and the inside of each lookaround,
- * which the engine matches on its own: in the pattern they stand as nothing. What cannot be known from the text errs on
- * the side of matching more: a backreference is any text, `\p{…}` any character.
+ * Reads a pattern that `new RegExp(pattern, 'u')` accepts. What cannot be known from the text errs on the side of matching
+ * more: a backreference is any text, `\p{…}` any character.
  */
-export function readRegex(pattern: string): RegexNode[] {
-  const reader: Reader = { pattern, at: 0, ignoresCase: /\(\?[a-z]*i[a-z]*(?:-[a-z]*)?:/.test(pattern), around: [] }
-  const whole = readChoice(reader)
-  return [whole, ...reader.around]
+export function readRegex(pattern: string): ReadRegex {
+  const ignoresCase = /\(\?[a-z]*i[a-z]*(?:-[a-z]*)?:/.test(pattern)
+  const reader: Reader = { pattern, at: 0, ignoresCase, around: [], depth: 0, isAtStart: true, hasConditions: false }
+  return { whole: readChoice(reader), around: reader.around, hasConditions: reader.hasConditions }
+}
+
+/** Whether a text that begins with this character may match; false only when none can. */
+export function mayBeginWith(pattern: string, character: string): boolean {
+  return beginning(readRegex(pattern).whole, character.codePointAt(0)!) === 'yes'
+}
+
+/** `empty`: it can match nothing, so what follows decides. */
+function beginning(node: RegexNode, code: number): 'yes' | 'no' | 'empty' {
+  switch (node.kind) {
+    case 'set':
+      return node.set.some(([first, last]) => first <= code && code <= last) ? 'yes' : 'no'
+    case 'choice': {
+      const each = node.items.map(item => beginning(item, code))
+      return each.includes('yes') ? 'yes' : each.includes('empty') ? 'empty' : 'no'
+    }
+    case 'sequence': {
+      for (const item of node.items) {
+        const begins = beginning(item, code)
+        if (begins !== 'empty') return begins
+      }
+      return 'empty'
+    }
+    case 'repeat': {
+      const begins = node.max === 0 ? 'empty' : beginning(node.item, code)
+      return begins === 'no' && node.min === 0 ? 'empty' : begins
+    }
+  }
 }
 
 interface Reader {
@@ -26,7 +73,12 @@ interface Reader {
   at: number
   /** A `(?i:` somewhere: then every letter stands for both cases everywhere, which only errs towards more. */
   readonly ignoresCase: boolean
-  readonly around: RegexNode[]
+  readonly around: ReadRegex['around'][number][]
+  /** How many groups are open. */
+  depth: number
+  /** Nothing but assertions so far. */
+  isAtStart: boolean
+  hasConditions: boolean
 }
 
 function readChoice(reader: Reader): RegexNode {
@@ -41,35 +93,50 @@ function readChoice(reader: Reader): RegexNode {
 function readSequence(reader: Reader): RegexNode {
   const items: RegexNode[] = []
   while (reader.at < reader.pattern.length && !'|)'.includes(reader.pattern[reader.at]!)) {
-    items.push(readRepeat(reader, readAtom(reader)))
+    const start = reader.at
+    items.push(readRepeat(reader, readAtom(reader), start))
   }
   return { kind: 'sequence', items }
 }
 
-function readRepeat(reader: Reader, item: RegexNode): RegexNode {
+function readRepeat(reader: Reader, item: RegexNode, start: number): RegexNode {
   const found = take(reader, /[*+?]|\{(\d+)(,(\d*))?\}/y)
   if (found === undefined) return item
   take(reader, /\?/y)
-  if (found[0] === '*') return { kind: 'repeat', item, min: 0, max: Infinity }
-  if (found[0] === '+') return { kind: 'repeat', item, min: 1, max: Infinity }
-  if (found[0] === '?') return { kind: 'repeat', item, min: 0, max: 1 }
+  const text = reader.pattern.slice(start, reader.at)
+  if (found[0] === '*') return { kind: 'repeat', item, min: 0, max: Infinity, text }
+  if (found[0] === '+') return { kind: 'repeat', item, min: 1, max: Infinity, text }
+  if (found[0] === '?') return { kind: 'repeat', item, min: 0, max: 1, text }
   const min = Number(found[1])
   const max = found[2] === undefined ? min : found[3] === '' ? Infinity : Number(found[3])
-  return { kind: 'repeat', item, min, max }
+  return { kind: 'repeat', item, min, max, text }
 }
 
 function readAtom(reader: Reader): RegexNode {
   const around = take(reader, /\(\?<?[=!]/y)
   if (around !== undefined || take(reader, /\((?:\?<[^>]*>|\?[a-z-]*:)?/y) !== undefined) {
+    const isFirst = reader.isAtStart && reader.depth === 0
+    reader.depth += 1
     const inside = readChoice(reader)
+    reader.depth -= 1
     reader.at += 1
     if (around === undefined) return inside
-    reader.around.push(inside)
+    if (isFirst) reader.isAtStart = true
+    else reader.hasConditions = true
+    reader.around.push({ node: inside, isFirst })
     return nothing
   }
-  if (take(reader, /[$^]|\\[bB]/y) !== undefined) return nothing
-  if (take(reader, /\\(?:[1-9]\d*|k<[^>]*>)/y) !== undefined) {
-    return { kind: 'repeat', item: { kind: 'set', set: anyCharacter }, min: 0, max: Infinity }
+  const assertion = take(reader, /[$^]|\\[bB]/y)?.[0]
+  if (assertion !== undefined) {
+    const saysNothing = assertion === '^' ? reader.isAtStart : assertion === '$' && reader.at === reader.pattern.length
+    if (!saysNothing) reader.hasConditions = true
+    return nothing
+  }
+  reader.isAtStart = false
+  const again = take(reader, /\\(?:[1-9]\d*|k<[^>]*>)/y)
+  if (again !== undefined) {
+    reader.hasConditions = true
+    return { kind: 'repeat', item: { kind: 'set', set: anyCharacter }, min: 0, max: Infinity, text: again[0] }
   }
   if (take(reader, /\./y) !== undefined) return { kind: 'set', set: complement(lineEnds) }
   return { kind: 'set', set: reader.pattern[reader.at] === '[' ? readClass(reader) : readCharacter(reader) }

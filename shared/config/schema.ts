@@ -2,7 +2,7 @@
 // judged in `parse.ts`, which reads a config part by part; the whole is here for the JSON Schema and for editors.
 
 import * as z from 'zod'
-import type { Duration, RetryOn, Size } from './config.ts'
+import type { Duration, HedgeInput, RetryOn, Size } from './config.ts'
 import { bounds, defaults } from './defaults.ts'
 
 const text = (description: string) => z.string().meta({ description })
@@ -57,8 +57,19 @@ export const httpMatch = z
   })
   .meta({ id: 'HttpMatch', description: 'All conditions must hold.' })
 
-export const flowMatch = z
-  .strictObject({ address: addresses.exactOptional() })
+/** At `tcp` listeners. */
+export const flowMatch = z.strictObject({ address: addresses.exactOptional() })
+
+export const tlsMatch = z
+  .strictObject({
+    ...flowMatch.shape,
+    sni: oneOrMore(z.string())
+      .meta({ description: 'The server name asked for: app.example.com, *.example.com. At tls listeners.' })
+      .exactOptional(),
+    alpn: oneOrMore(z.string())
+      .meta({ description: 'The client offers any of these protocols. At tls listeners.' })
+      .exactOptional(),
+  })
   .meta({ id: 'FlowMatch', description: 'All conditions must hold.' })
 
 const headerEdits = z
@@ -82,6 +93,9 @@ const filters = z
       .strictObject({
         path: text('The whole path. Not together with prefix.').exactOptional(),
         prefix: text('What replaces the prefix that the match consumed.').exactOptional(),
+        host: text(
+          'The Host that the endpoint sees. At the edge only for binding: endpoints and those of the same zone.',
+        ).exactOptional(),
       })
       .exactOptional(),
   })
@@ -106,6 +120,40 @@ const reply = z
     headers: record(z.string()).exactOptional(),
   })
   .meta({ id: 'Reply', description: 'A fixed answer.' })
+
+const cors = z
+  .strictObject({
+    origins: list(z.string()).meta({ description: 'https://app.example.com, https://*.example.com or *.' }),
+    methods: list(z.string())
+      .meta({ description: '* means any.', default: [...defaults.corsMethods] })
+      .exactOptional(),
+    headers: list(z.string()).meta({ description: '* means any.' }).exactOptional(),
+    expose: list(z.string()).meta({ description: 'Answer headers that the page may read.' }).exactOptional(),
+    credentials: z.boolean().meta({ default: false }).exactOptional(),
+    maxAge: duration('How long a browser may keep the answer to a preflight.').exactOptional(),
+  })
+  .meta({ id: 'Cors', description: 'Which pages of other origins may read the answers.' })
+
+const errorPages = record(
+  z
+    .strictObject({
+      body: text('May hold {request.id} and {route}.'),
+      contentType: z.string().meta({ default: defaults.errorPageType }).exactOptional(),
+      replace: z
+        .boolean()
+        .meta({ description: "For the endpoint's own answers of that status too.", default: false })
+        .exactOptional(),
+    })
+    .meta({ id: 'ErrorPage' }),
+).meta({ description: 'By status: 404, or 4xx and 5xx for a whole class.' })
+
+const recording = z
+  .strictObject({
+    sample: between(bounds.sample)
+      .meta({ description: 'The part of requests that are written down; failures always are.', default: 1 })
+      .exactOptional(),
+  })
+  .meta({ id: 'Record' })
 
 const splitIdentity = {
   name: nonEmpty(
@@ -161,6 +209,15 @@ export const flowVariant = z.strictObject({ ...variantHead, pool }).meta({ id: '
 
 const attempts = whole(bounds.attempts)
 
+export const mirror = z
+  .strictObject({
+    pool,
+    percent: between(bounds.percent)
+      .meta({ description: 'Of requests.', default: defaults.mirrorPercent })
+      .exactOptional(),
+  })
+  .meta({ id: 'Mirror', description: 'A copy of requests sent aside; its answer is dropped.' })
+
 const httpRuleFields = {
   redirect: redirect.exactOptional(),
   reply: reply.exactOptional(),
@@ -187,12 +244,26 @@ const httpRuleFields = {
       z.literal(false),
     ])
     .exactOptional(),
+  hedge: z
+    .strictObject({
+      after: patterned<NonNullable<HedgeInput['after']>>(
+        'p50, p95 or p99 of what the pool takes, or a length of time.',
+        '^(?:p50|p95|p99|[0-9]{1,12}(?:\\.[0-9]{1,3})?(?:ms|s|m|h|d))$',
+      ),
+    })
+    .meta({ id: 'Hedge', description: 'A second try beside the first, for GET, HEAD, OPTIONS and TRACE.' })
+    .exactOptional(),
+  mirrors: list(mirror).exactOptional(),
   timeouts: z
     .strictObject({
       request: duration('All tries, to response headers.').exactOptional(),
       try: duration('One try, to response headers.').exactOptional(),
     })
     .exactOptional(),
+  cors: cors.exactOptional(),
+  errorPages: errorPages.exactOptional(),
+  limits: z.strictObject({ maxBody: size('A larger request body is answered 413.').exactOptional() }).exactOptional(),
+  record: recording.exactOptional(),
 }
 
 const flowRuleFields = {
@@ -217,6 +288,9 @@ const routeName = { name: nonEmpty('What records and metrics call it.') }
 const listenerNames = oneOrMore(z.string())
 const hostnames = list(z.string()).meta({ description: 'app.example.com or *.example.com; none means any host.' })
 
+/** What a route with a list of rules says for all of them. */
+export const rulesHead = z.strictObject({ record: recording.exactOptional() })
+
 /** Rules as `parse` reads them: matches and variants are parts of their own. */
 const unread = { match: z.unknown().exactOptional(), variants: z.unknown().exactOptional() }
 export const httpRulePart = z.strictObject({ ...ruleName, ...httpRuleFields, ...unread })
@@ -238,7 +312,7 @@ const httpRuleWhole = {
 }
 const flowRuleWhole = {
   ...flowRuleFields,
-  match: oneOrMore(flowMatch).exactOptional(),
+  match: oneOrMore(tlsMatch).exactOptional(),
   variants: list(flowVariant).exactOptional(),
 }
 const httpRule = z
@@ -251,7 +325,9 @@ const flowRule = z
 const route = z
   .union([
     z.strictObject({ ...httpRouteHead.shape, ...httpRuleWhole }).meta({ id: 'HttpRouteOfOneRule' }),
-    z.strictObject({ ...httpRouteHead.shape, rules: list(httpRule) }).meta({ id: 'HttpRoute' }),
+    z
+      .strictObject({ ...httpRouteHead.shape, record: recording.exactOptional(), rules: list(httpRule) })
+      .meta({ id: 'HttpRoute' }),
     z.strictObject({ ...flowRouteHead.shape, ...flowRuleWhole }).meta({ id: 'FlowRouteOfOneRule' }),
     z.strictObject({ ...flowRouteHead.shape, rules: list(flowRule) }).meta({ id: 'FlowRoute' }),
   ])
@@ -265,16 +341,82 @@ export const edgeListener = z
       .union([z.enum(['cloudflare', 'none']), z.strictObject({ trustedProxies: z.array(z.string()).readonly() })])
       .meta({ description: "Where the truth about the client's address comes from.", default: 'cloudflare' })
       .exactOptional(),
+    subrequests: whole(bounds.subrequests)
+      .meta({
+        description: 'How many requests a Worker may make for one of a client: 50 free, 10,000 paid.',
+        default: defaults.subrequests,
+      })
+      .exactOptional(),
+    errorPages: errorPages.exactOptional(),
+    limits: z
+      .strictObject({
+        maxUrl: size('A longer URL is answered 414.').exactOptional(),
+        maxHeaders: whole(bounds.headers)
+          .meta({ description: 'More header fields are answered 431.', default: defaults.maxHeaders })
+          .exactOptional(),
+        maxHeaderBytes: size('A larger header is answered 431.').exactOptional(),
+      })
+      .exactOptional(),
+    via: z.boolean().meta({ description: 'Add Via both ways.', default: false }).exactOptional(),
   })
   .meta({ id: 'EdgeListener', description: 'HTTP at the edge, by the Worker.' })
 
+const proxyProtocol = list(
+  z
+    .strictObject({
+      from: list(z.string()).meta({ description: "The peer's address in any of these CIDRs." }),
+      mode: z
+        .enum(['require', 'off'])
+        .meta({ description: 'require: without a PROXY header the connection is refused. off: nothing is looked at.' }),
+    })
+    .meta({ id: 'ProxySource', description: 'Whose connections begin with a PROXY header.' }),
+)
+
+const flowListenerFields = {
+  address: text('127.0.0.1:5432, [::1]:5432 or unix:/run/app.sock.'),
+  socketMode: patterned<string>('Permissions of a unix: socket in octal: 0660.', '^0[0-7]{3}$').exactOptional(),
+  maxConnections: whole(bounds.maxConnections).meta({ default: defaults.maxConnections }).exactOptional(),
+  maxConnectionsPerAddress: whole(bounds.maxConnections)
+    .meta({ description: 'Open from one client address; of IPv6 from one /64.' })
+    .exactOptional(),
+  acceptRate: whole(bounds.acceptRate).meta({ description: 'New connections a second.' }).exactOptional(),
+  allow: list(z.string()).meta({ description: 'Clients in any of these CIDRs and no others.' }).exactOptional(),
+  deny: list(z.string()).meta({ description: 'Not clients in any of these CIDRs.' }).exactOptional(),
+  proxyProtocol: proxyProtocol.exactOptional(),
+}
+
 export const tcpListener = z
-  .strictObject({
-    kind: z.literal('tcp'),
-    address: text('127.0.0.1:5432 or [::1]:5432.'),
-    maxConnections: whole(bounds.maxConnections).meta({ default: defaults.maxConnections }).exactOptional(),
-  })
+  .strictObject({ kind: z.literal('tcp'), ...flowListenerFields })
   .meta({ id: 'TcpListener', description: 'TCP at the relay.' })
+
+export const tlsListener = z
+  .strictObject({
+    kind: z.literal('tls'),
+    ...flowListenerFields,
+    peekTimeout: duration('Until the ClientHello is there; and as long again for a handshake here.').exactOptional(),
+    maxPeek: size('The longest beginning that is looked at.').exactOptional(),
+    startTls: z
+      .enum(['postgres'])
+      .meta({ description: 'Clients ask in their own protocol before they speak TLS.' })
+      .exactOptional(),
+    certificates: list(
+      z.strictObject({
+        cert: nonEmpty('A PEM file: the certificate, and behind it those that lead to its authority.'),
+        key: nonEmpty('A PEM file.'),
+      }),
+    )
+      .meta({ description: 'TLS ends here. None: it passes through.' })
+      .exactOptional(),
+    alpn: list(nonEmpty('A protocol: h2.'))
+      .meta({ description: 'Protocols to agree on where TLS ends here, the favourite first.' })
+      .exactOptional(),
+    clientCa: nonEmpty('A PEM file: clients show a certificate signed by one of these.').exactOptional(),
+    requireClientCertificate: z
+      .boolean()
+      .meta({ description: 'false: a client without a certificate is let in too.', default: true })
+      .exactOptional(),
+  })
+  .meta({ id: 'TlsListener', description: 'TLS at the relay, by server name and protocol.' })
 
 const balance = z
   .union([
@@ -295,7 +437,7 @@ export const endpoint = z
     nonEmpty('The address alone.'),
     z.strictObject({
       address: nonEmpty(
-        'https://host[:port][/base], http://… at the edge; tcp://host:port at the relay. May hold ${NAME} or ${NAME:-default}.',
+        'https://host[:port][/base], http://… or binding:NAME at the edge; tcp://host:port, tls://host:port or unix:/path at the relay. May hold ${NAME} or ${NAME:-default}.',
       ),
       name: nonEmpty('A stable name for logs and drains. Default: the address.').exactOptional(),
       weight: whole(bounds.endpointWeight)
@@ -307,6 +449,47 @@ export const endpoint = z
     }),
   ])
   .meta({ id: 'Endpoint' })
+
+const sendProxy = z
+  .union([
+    z.literal([1, 2]),
+    z.strictObject({
+      version: z.literal([1, 2]),
+      tlvs: z
+        .strictObject({
+          authority: z.union([z.boolean(), z.string().min(1).max(255)]).exactOptional(),
+          alpn: z.union([z.boolean(), z.string().min(1).max(255)]).exactOptional(),
+          uniqueId: z.boolean().exactOptional(),
+          ssl: z.boolean().exactOptional(),
+          crc32c: z.boolean().exactOptional(),
+          custom: record(z.string().max(1_024))
+            .meta({
+              description: 'E0 to EF. Values may hold {client.address}, {route}, {rule}, {variant}.',
+            })
+            .exactOptional(),
+        })
+        .meta({ id: 'ProxyTlvs', description: 'Which values go along in version 2.' })
+        .exactOptional(),
+    }),
+  ])
+  .meta({ id: 'SendProxy', description: "The client's address in a PROXY header ahead of the bytes." })
+
+const probe = z
+  .strictObject({
+    kind: z.enum(['tcp', 'tls', 'http', 'redis', 'postgres']),
+    path: z.string().meta({ description: 'Of http only.', default: defaults.probePath }).exactOptional(),
+    status: z
+      .union([whole(bounds.probeStatus), patterned<`${number}-${number}`>('A range.', '^[1-5][0-9]{2}-[1-5][0-9]{2}$')])
+      .meta({ description: 'Of http only.', default: defaults.probeStatus })
+      .exactOptional(),
+    body: nonEmpty('Of http only: a text in the first 10 KiB of the body.').exactOptional(),
+    interval: duration('From the end of one probe to the next, give or take 10 %.').exactOptional(),
+    timeout: duration('For the whole of one probe.').exactOptional(),
+    fall: whole(bounds.probesInRow).meta({ default: defaults.fall }).exactOptional(),
+    rise: whole(bounds.probesInRow).meta({ default: defaults.rise }).exactOptional(),
+    startDown: z.boolean().meta({ default: false }).exactOptional(),
+  })
+  .meta({ id: 'Probe', description: 'Asking endpoints on a timer whether they are up.' })
 
 const limit = whole(bounds.limit)
 const poolFields = {
@@ -339,6 +522,26 @@ const poolFields = {
   limits: z
     .strictObject({ maxRequests: limit.exactOptional(), maxRequestsPerEndpoint: limit.exactOptional() })
     .exactOptional(),
+  tls: z
+    .strictObject({
+      ca: nonEmpty('A PEM file of authorities that are believed.').exactOptional(),
+      cert: nonEmpty('A PEM file: the certificate we show.').exactOptional(),
+      key: nonEmpty('A PEM file.').exactOptional(),
+      serverName: nonEmpty('Asked for and verified. Default: the host of the endpoint.').exactOptional(),
+      verify: z.boolean().meta({ description: 'false believes any certificate.', default: true }).exactOptional(),
+    })
+    .meta({ id: 'EndpointTls', description: 'How TLS is spoken with tls:// endpoints.' })
+    .exactOptional(),
+  sendProxy: sendProxy.exactOptional(),
+  probe: probe.exactOptional(),
+  queue: z
+    .strictObject({
+      max: whole(bounds.queueMax)
+        .meta({ description: 'Flows that wait at once.', default: defaults.queueMax })
+        .exactOptional(),
+      timeout: duration('How long one waits.').exactOptional(),
+    })
+    .exactOptional(),
   retryBudget: z
     .strictObject({
       percent: between(bounds.percent).meta({ default: defaults.retryBudgetPercent }).exactOptional(),
@@ -350,7 +553,7 @@ export const poolPart = z.strictObject({ ...poolFields, endpoints: z.unknown() }
 
 export const configSchema = z.strictObject({
   $schema: text('Where an editor finds this schema.').exactOptional(),
-  listeners: record(z.discriminatedUnion('kind', [edgeListener, tcpListener])).meta({
+  listeners: record(z.discriminatedUnion('kind', [edgeListener, tcpListener, tlsListener])).meta({
     description: 'Where traffic comes in, by name.',
   }),
   pools: record(z.strictObject({ ...poolFields, endpoints: list(endpoint) }).meta({ id: 'Pool' })).meta({

@@ -34,7 +34,7 @@ export function describeIssue(part: Part, issue: Issue, input: unknown): readonl
       return [describeChoice(value, issue.values, at)]
     case 'invalid_type':
       if (issue.expected === 'int') return [describeNumber(part, at, `${value} is not a whole number`)]
-      return [wrongType(at, kindOf(issue.expected), value)]
+      return [withUnit(part, at, value) ?? wrongType(at, kindOf(issue.expected), value)]
     case 'too_small':
     case 'too_big':
       if (issue.origin === 'array') {
@@ -62,8 +62,15 @@ export function describeLayer(
   const later = able.filter(other => !doors[other].isOpen)
   const now =
     open.length > 0 ? `Put it on a route of a listener of kind ${open.join(' or ')}.` : 'No open door can do it.'
+  if (feature === 'pool.probe') {
+    const wait = 'Leave it out: at the edge outliers are judged by real traffic.'
+    return { message: `probes run at the relay only so far, not for "${door}" listeners`, mend: wait }
+  }
+  const isSameLayer = able.some(other => doors[other].layer === doors[door].layer)
   return {
-    message: `${feature} needs layer ${doors[able[0]!].layer}, and "${door}" listeners are layer ${doors[door].layer}`,
+    message: isSameLayer
+      ? `${feature} is for listeners of kind ${listNames(able)}, and not for "${door}"`
+      : `${feature} needs layer ${doors[able[0]!].layer}, and "${door}" listeners are layer ${doors[door].layer}`,
     mend: later.length > 0 ? `${now} Not open yet: ${listNames(later, 'and')}.` : now,
   }
 }
@@ -140,6 +147,22 @@ function describeNumber(part: Part, at: Place, message: string): Description {
     message,
     mend: `Write ${kind} from ${withCommas(schema?.minValue)} to ${withCommas(schema?.maxValue)}.`,
   }
+}
+
+/** A bare number where a length of time or a size is wanted: the same with a unit. */
+function withUnit(part: Part, at: Place, value: unknown): Description | undefined {
+  if (typeof value !== 'number') return undefined
+  for (const schema of schemasAt(part.schema, at)) {
+    const pattern = schema.meta()?.['pattern']
+    const written = units.map(unit => `${value}${unit}`).find(text => isForm(pattern, text))
+    if (written === undefined) continue
+    return { ...wrongType(at, 'a text', value), mend: `Write it with its unit: ${show(written)}.` }
+  }
+  return undefined
+}
+
+function isForm(pattern: unknown, text: string): boolean {
+  return typeof pattern === 'string' && new RegExp(pattern).test(text)
 }
 
 function wrongType(at: Place, wanted: string, value: unknown): Description {
@@ -220,6 +243,8 @@ function valueAt(value: unknown, path: Place): unknown {
   )
 }
 
+/** Seconds, or bytes. */
+const units = ['s', 'B']
 const kinds: Readonly<Record<string, string>> = {
   string: 'a text',
   number: 'a number',

@@ -44,6 +44,17 @@ describe('an endpoint at the edge', () => {
     expect(problem!.mend).toContain('tcp://db.example.com:5432')
   })
 
+  test('that is a binding has to be bound, where it is known what is', () => {
+    const config = parsed(edge(['binding:SHOP']))
+    const advised = (...names: string[]) =>
+      advise(config, { variables: NONE, isLocal: false, bindings: new Set(names) })
+    expect(advised('SHOP')).toEqual([])
+    expect(advised('OTHER')).toMatchObject([
+      { severity: 'warning', code: 'not-bound', path: 'pools.app.endpoints[0]', mend: expect.stringContaining('SHOP') },
+    ])
+    expect(advise(config, { variables: NONE, isLocal: false })).toEqual([])
+  })
+
   test('of a pool that two routes share is spoken of once', () => {
     const config: ConfigInput = {
       listeners: { web },
@@ -54,6 +65,24 @@ describe('an endpoint at the edge', () => {
       ],
     }
     expect(codes(config)).toHaveLength(1)
+  })
+})
+
+describe('a pool behind a tls listener', () => {
+  const behind = (address: string, more: object = {}): ConfigInput => ({
+    listeners: { secure: { kind: 'tls', address: '127.0.0.1:7443', ...more } },
+    pools: { app: { endpoints: [address, address.replace('a.', 'b.')] } },
+    routes: [{ name: 'app', listener: 'secure', pool: 'app' }],
+  })
+
+  test('where it passes through may well be HTTP that nobody is to open', () => {
+    expect(codes(behind('tcp://a.example.com:443'))).toEqual([])
+  })
+
+  test('where it passes through is not wrapped in TLS again', () => {
+    expect(codes(behind('tls://a.example.com:443'))).toEqual(['warning tls-in-tls pools.app.endpoints[0]'])
+    const certificates = [{ cert: 'cert.pem', key: 'key.pem' }]
+    expect(codes(behind('tls://a.example.com:443', { certificates }))).toEqual([])
   })
 })
 

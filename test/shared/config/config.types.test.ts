@@ -14,6 +14,7 @@ import {
   type HttpVariantInput,
   type ListenerInput,
   type PoolInput,
+  type TlsMatchInput,
 } from '../../../shared/config/config.ts'
 import type {
   endpoint,
@@ -22,6 +23,7 @@ import type {
   httpMatch,
   httpVariant,
   SchemaInput,
+  tlsMatch,
 } from '../../../shared/config/schema.ts'
 
 const listeners = { web: { kind: 'edge' }, db: { kind: 'tcp', address: '127.0.0.1:5432' } } as const
@@ -82,6 +84,27 @@ describe('defineConfig', () => {
     defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', timeouts: { idle: '1h' } }] })
   })
 
+  test('takes what is in a ClientHello at a tls listener, and refuses it at a tcp listener', () => {
+    const both = { ...listeners, secure: { kind: 'tls', address: '[::]:443', startTls: 'postgres' } } as const
+    const route = { name: 'f', pool: 'sql' } as const
+    const match = { sni: ['a.test', '*.b.test'], alpn: 'h2', address: '10.0.0.0/8' } as const
+    defineConfig({ listeners: both, pools, routes: [{ ...route, listener: 'secure', match }] })
+    defineConfig({
+      listeners: both,
+      pools,
+      routes: [{ name: 'f', listener: 'secure', rules: [{ match, pool: 'sql' }] }],
+    })
+    defineConfig({ listeners: both, pools, routes: [{ ...route, listener: ['secure', 'db'] }] })
+    // @ts-expect-error
+    defineConfig({ listeners: both, pools, routes: [{ ...route, listener: 'db', match }] })
+    // @ts-expect-error
+    defineConfig({ listeners: both, pools, routes: [{ ...route, listener: 'db', match: { sni: 'a.test' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners: both, pools, routes: [{ ...route, listener: ['secure', 'db'], match: { alpn: 'h2' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners: both, pools, routes: [{ name: 'f', listener: 'db', rules: [{ match, pool: 'sql' }] }] })
+  })
+
   test('refuses rules beside the fields of one', () => {
     // @ts-expect-error
     defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', rules: [{ pool: 'app' }] }] })
@@ -104,6 +127,7 @@ describe('the types and the zod schema', () => {
   test('say the same of the parts', () => {
     expectTypeOf<In<typeof httpMatch>>().toEqualTypeOf<HttpMatchInput>()
     expectTypeOf<In<typeof flowMatch>>().toEqualTypeOf<FlowMatchInput>()
+    expectTypeOf<In<typeof tlsMatch>>().toEqualTypeOf<TlsMatchInput>()
     expectTypeOf<In<typeof httpVariant>>().toEqualTypeOf<HttpVariantInput>()
     expectTypeOf<In<typeof flowVariant>>().toEqualTypeOf<FlowVariantInput>()
     expectTypeOf<In<typeof endpoint>>().toEqualTypeOf<string | EndpointInput>()

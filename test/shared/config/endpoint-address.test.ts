@@ -14,6 +14,10 @@ describe('an address', () => {
     ['https://[::1]:8443/a/b', 'https', '::1', 8443, '/a/b', 'https://[::1]:8443'],
     ['tcp://db.example.com:5432', 'tcp', 'db.example.com', 5432, '', 'tcp://db.example.com:5432'],
     ['tcp://[::1]:5432', 'tcp', '::1', 5432, '', 'tcp://[::1]:5432'],
+    ['tls://DB.example.com:5432', 'tls', 'db.example.com', 5432, '', 'tls://db.example.com:5432'],
+    ['tls://[::1]:443', 'tls', '::1', 443, '', 'tls://[::1]:443'],
+    ['unix:/run/App.sock', 'unix', '/run/App.sock', 0, '', 'unix:/run/App.sock'],
+    ['binding:App_2', 'binding', 'App_2', 0, '', 'binding:App_2'],
   ])('%s is read', (text, scheme, host, port, base, origin) => {
     expect(parseEndpointAddress(text)).toEqual({ scheme, host, port, base, origin })
   })
@@ -25,15 +29,24 @@ describe('an address', () => {
     [' https://app', 'it has no scheme (https://, http:// or tcp://)'],
     ['https:app', 'two slashes belong behind https:'],
     ['https:/app', 'two slashes belong behind https:'],
-    ['ftp://app', 'ftp:// is not a scheme for endpoints (https://, http:// and tcp:// are)'],
-    ['h2c://app', 'h2c: is not supported yet (https://, http:// and tcp:// are)'],
-    ['grpc://app', 'grpc: is not supported yet (https://, http:// and tcp:// are)'],
-    ['grpcs://app', 'grpcs: is not supported yet (https://, http:// and tcp:// are)'],
-    ['tls://app:1', 'tls: is not supported yet (https://, http:// and tcp:// are)'],
-    ['udp://app:1', 'udp: is not supported yet (https://, http:// and tcp:// are)'],
-    ['srv://app', 'srv: is not supported yet (https://, http:// and tcp:// are)'],
-    ['unix:/run/app.sock', 'unix: is not supported yet (https://, http:// and tcp:// are)'],
-    ['binding:APP', 'binding: is not supported yet (https://, http:// and tcp:// are)'],
+    ['ftp://app', 'ftp:// is not a scheme for endpoints (https://, http://, tcp://, tls://, unix: and binding: are)'],
+    ['h2c://app', 'h2c: is not supported yet (https://, http://, tcp://, tls://, unix: and binding: are)'],
+    ['grpc://app', 'grpc: is not supported yet (https://, http://, tcp://, tls://, unix: and binding: are)'],
+    ['grpcs://app', 'grpcs: is not supported yet (https://, http://, tcp://, tls://, unix: and binding: are)'],
+    ['tls://app', 'a tls:// address needs a port'],
+    ['tls://app:1/x', 'a tls:// address has no path'],
+    ['udp://app:1', 'udp: is not supported yet (https://, http://, tcp://, tls://, unix: and binding: are)'],
+    ['srv://app', 'srv: is not supported yet (https://, http://, tcp://, tls://, unix: and binding: are)'],
+    ['unix://run/app.sock', 'the path of a socket begins with one slash: unix:/run/app.sock'],
+    ['unix:run/app.sock', 'the path of a socket begins with one slash: unix:/run/app.sock'],
+    ['unix:', 'the path of a socket begins with one slash: unix:/run/app.sock'],
+    ['unix:/run/', 'a socket is not a folder'],
+    ['unix:/run/my app', 'the path of a socket is in plain characters without spaces'],
+    [`unix:/${'a'.repeat(103)}`, 'the path of a socket has at most 103 characters'],
+    ['binding://APP', 'a binding is written without slashes: binding:APP'],
+    ['binding:', '"" cannot be the name of a binding: letters, digits and _, not a digit first'],
+    ['binding:my-app', '"my-app" cannot be the name of a binding: letters, digits and _, not a digit first'],
+    ['binding:APP/base', '"APP/base" cannot be the name of a binding: letters, digits and _, not a digit first'],
     ['https://user:secret@app', 'a user or password does not belong in an address'],
     ['https://', '"" is not a host with an optional port'],
     ['https://:443', '":443" is not a host with an optional port'],
@@ -59,13 +72,13 @@ describe('an address', () => {
   })
 
   test('an address that is read is read the same from its own parts', () => {
-    const texts = fc.stringMatching(/^(https?|tcp):\/\/[a-z0-9.:[\]-]{1,12}(:\d{1,5})?(\/[a-z%0-9.]{0,6}){0,2}$/)
+    const texts = fc.stringMatching(/^(https?|tcp|tls):\/\/[a-z0-9.:[\]-]{1,12}(:\d{1,5})?(\/[a-z%0-9.]{0,6}){0,2}$/)
     fc.assert(
       fc.property(texts, text => {
         const address = parseEndpointAddress(text)
         if (typeof address === 'string') return
         expect(parseEndpointAddress(address.origin + address.base)).toEqual(address)
-        if (address.scheme !== 'tcp')
+        if (address.scheme.startsWith('http'))
           expect(new URL(text).host.replace(/\.(?=:|$)/, '')).toBe(new URL(address.origin).host)
       }),
       { seed: 47, numRuns: 500 },

@@ -9,8 +9,27 @@ import { parseText } from '../../../shared/config/text.ts'
 /** With something of everything. */
 const whole = {
   listeners: {
-    web: { kind: 'edge', hostnames: ['*.example.com'], clientAddress: { trustedProxies: ['10.0.0.0/8'] } },
+    web: {
+      kind: 'edge',
+      hostnames: ['*.example.com'],
+      clientAddress: { trustedProxies: ['10.0.0.0/8'] },
+      errorPages: { '4xx': { body: 'x' } },
+      limits: { maxUrl: '1KiB', maxHeaders: 50, maxHeaderBytes: '8KiB' },
+      via: true,
+    },
     db: { kind: 'tcp', address: '127.0.0.1:5432', maxConnections: 100 },
+    secure: {
+      kind: 'tls',
+      address: 'unix:/run/secure.sock',
+      socketMode: '0660',
+      peekTimeout: '1s',
+      maxPeek: '4KiB',
+      startTls: 'postgres',
+      certificates: [{ cert: 'cert.pem', key: 'key.pem' }],
+      alpn: ['h2'],
+      clientCa: 'ca.pem',
+      requireClientCertificate: false,
+    },
   },
   pools: {
     app: {
@@ -26,7 +45,10 @@ const whole = {
       limits: { maxRequests: 5 },
       retryBudget: { percent: 10, perSecond: 1 },
     },
-    sql: { endpoints: ['tcp://sql.example.com:5432'] },
+    sql: {
+      endpoints: ['tcp://sql.example.com:5432', 'tls://sql.example.com:5433', 'unix:/run/sql.sock'],
+      tls: { ca: 'ca.pem', cert: 'c.pem', key: 'k.pem', serverName: 'sql.internal', verify: true },
+    },
   },
   routes: [
     {
@@ -46,12 +68,24 @@ const whole = {
           split: { by: { header: 'x-user' }, pin: 'first', force: { cookie: 'f', to: 'canary' } },
           retry: { attempts: 3, on: ['5xx'], maxBuffer: '1KiB' },
           timeouts: { request: '10s', try: '5s' },
+          cors: { origins: ['https://*.example.com'], methods: ['*'], headers: ['x-a'], expose: ['x-b'], maxAge: '1m' },
+          errorPages: { '404': { body: '{route}', contentType: 'text/plain', replace: true }, '5xx': { body: '' } },
+          limits: { maxBody: '1MiB' },
+          record: { sample: 0.5 },
         },
         { match: { path: '/b' }, redirect: { prefix: '/c', status: 301 } },
         { match: { query: { q: '1' }, cookie: { c: { absent: true } }, address: '10.0.0.0/8' }, pool: 'app' },
       ],
     },
     { name: 'two', listener: ['db'], pool: 'sql', retry: false, timeouts: { connect: '1s', idle: '1m' } },
+    {
+      name: 'three',
+      listener: 'secure',
+      rules: [
+        { match: { sni: ['a.test', '*.a.test'], alpn: 'h2' }, pool: 'sql' },
+        { match: { sni: 'b.test' }, pool: 'sql' },
+      ],
+    },
   ],
 }
 

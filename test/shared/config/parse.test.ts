@@ -20,7 +20,7 @@ describe('a config is filled in', () => {
     })
     expect(warnings).toEqual([])
     const noEdits = { set: [], add: [], remove: [] }
-    const noFilters = { request: noEdits, response: noEdits, rewrite: undefined }
+    const noFilters = { request: noEdits, response: noEdits, rewrite: undefined, host: undefined }
     const pool = {
       balance: { by: 'round-robin' },
       panicPercent: 50,
@@ -37,12 +37,33 @@ describe('a config is filled in', () => {
       maxRequests: undefined,
       maxRequestsPerEndpoint: undefined,
       retryBudget: { percent: 20, perSecond: undefined },
+      tls: undefined,
+      sendProxy: undefined,
+      probe: undefined,
+      queue: undefined,
+    }
+    const noMore = {
+      errorPages: [],
+      limits: { maxUrlBytes: 16_384, maxHeaders: 128, maxHeaderBytes: 32_768 },
+      hasVia: false,
     }
     const endpoint = { name: undefined, weight: 1, priority: 0 }
     expect(config).toEqual({
       listeners: [
-        { kind: 'edge', name: 'web', hostnames: [], clientAddress: { from: 'cloudflare' } },
-        { kind: 'tcp', name: 'db', host: '127.0.0.1', port: 5432, maxConnections: 10_000 },
+        { kind: 'edge', name: 'web', hostnames: [], clientAddress: { from: 'cloudflare' }, subrequests: 50, ...noMore },
+        {
+          kind: 'tcp',
+          name: 'db',
+          host: '127.0.0.1',
+          port: 5432,
+          socketMode: undefined,
+          maxConnections: 10_000,
+          maxConnectionsPerAddress: undefined,
+          acceptRate: undefined,
+          allow: [],
+          deny: [],
+          proxyProtocol: [],
+        },
       ],
       pools: [
         { name: 'app', endpoints: [{ address: 'https://app.example.com', ...endpoint }], ...pool },
@@ -76,7 +97,13 @@ describe('a config is filled in', () => {
               },
               filters: noFilters,
               retry: { attempts: 2, on: ['connect-failure', '502', '503'], isUnsafe: false, maxBufferBytes: 65_536 },
+              hedge: undefined,
+              mirrors: [],
               timeouts: { requestMs: 30_000, tryMs: 15_000 },
+              cors: undefined,
+              errorPages: [],
+              maxBodyBytes: undefined,
+              sample: 1,
             },
           ],
         },
@@ -88,7 +115,7 @@ describe('a config is filled in', () => {
             {
               name: '0',
               path: 'routes[1]',
-              matches: [{ address: [] }],
+              matches: [{ address: [], sni: [], alpn: [] }],
               variants: [{ name: 'sql', weight: 1, pool: 'sql' }],
               split: undefined,
               attempts: 3,
@@ -204,6 +231,7 @@ describe('a config is filled in', () => {
       request: { set: [['X-Route', '{route}']], add: [], remove: ['Cookie'] },
       response: { set: [], add: [['NEL', '{"report_to":"x"}']], remove: [] },
       rewrite: { kind: 'path', value: '/x' },
+      host: undefined,
     })
   })
 

@@ -61,7 +61,7 @@ describe('an ordinary regex passes', () => {
     '(?:\\d{1,3}\\.){3}\\d{1,3}',
     '(?:en|de|fr)(?:-[A-Z]{2})?',
     '\\p{L}+',
-    '.*.*.*x',
+    '.*.*x',
     '(a|b)*',
     '(?:a?b)*',
     'Mozilla/.*(?:Chrome|Firefox)/\\d+(\\.\\d+)*',
@@ -79,10 +79,51 @@ describe('an ordinary regex passes', () => {
   })
 })
 
+describe('a regex is refused when three loops in a row can share one text', () => {
+  test.each([
+    ['/.*/.*/.*\\.png', ['.*', '.*', '.*']],
+    ['.*.*.*x', ['.*', '.*', '.*']],
+    ['.*.*.*.*x', ['.*', '.*', '.*', '.*']],
+    ['a*a*ba*a*', ['a*', 'a*', 'a*', 'a*']],
+    ['.*a.*b.*c', ['.*', '.*', '.*']],
+    ['(ab)*(?:ab)*(?:ab)+', ['(ab)*', '(?:ab)*', '(?:ab)+']],
+    ['\\w+\\d+[a-z0-9]{2,}!', ['\\w+', '\\d+', '[a-z0-9]{2,}']],
+    ['.*a.*b.*x?', ['.*', '.*', '.*']],
+    ['.*a.*b.*\\b', ['.*', '.*', '.*']],
+    ['.*a.*b.*(?!c)', ['.*', '.*', '.*']],
+    ['(.*)a(.*)b\\1', ['.*', '.*', '\\1']],
+    ['.*a.*b[^\\0]*', ['.*', '.*', '[^\\0]*']],
+    ['.*a.*b.{0,30}', ['.*', '.*', '.{0,30}']],
+    ['.{0,20}.{0,20}.{0,20}.{0,20}x', ['.{0,20}', '.{0,20}', '.{0,20}', '.{0,20}']],
+    ['(?:(?=.*.*x).)*', ['.*', '.*']],
+    ['.*.*(?=.*x)y', ['.*', '.*']],
+  ])('%s', (pattern, overlapping) => {
+    expect(() => new RegExp(pattern, 'u')).not.toThrow()
+    expect(slowness(pattern)).toEqual({ overlapping })
+  })
+})
+
+describe('loops in a row pass', () => {
+  test.each([
+    ['when there are two', '.*.*x'],
+    ['when each ends where the next begins', '/[^/]*/[^/]*/.*\\.png'],
+    ['when whoever comes to the last has matched', '.*Mobile.*Safari.*'],
+    ['also behind anchors', '^/.*/.*/.*$'],
+    ['when what is between parts them', '\\w+\\s+\\w+\\s+\\w+'],
+    ['when they go round on different texts', '(ab)*(ba)*(ab)*c'],
+    ['when they are short', '.{0,20}.{0,20}.{0,20}x'],
+    ['behind lookarounds that are asked once', '(?=.*\\d)(?=.*[a-z]).+'],
+  ])('%s: %s', (_, pattern) => {
+    expect(() => new RegExp(pattern, 'u')).not.toThrow()
+    expect(slowness(pattern)).toBeUndefined()
+  })
+})
+
 test('a regex too large to be judged is not judged', () => {
   expect(slowness('a{1001}')).toBe('too-large')
   expect(slowness('(?:(?:(?:a{9}){9}){9}){9}')).toBe('too-large')
   expect(slowness('a'.repeat(1_001))).toBe('too-large')
+  expect(slowness('(?:a.c.e.gh)*'.repeat(80))).toBe('too-large')
 })
 
 test('a regex that passes is matched in few steps by a backtracking matcher', () => {
@@ -104,11 +145,13 @@ test('a regex that passes is matched in few steps by a backtracking matcher', ()
           slow += 1
           return
         }
-        // Exponential would be 2^20 and more at this length; polynomials of patterns this short stay far below.
-        const node = readRegex(pattern)[0]!
+        // Three loops in a row would take 400³ / 6, ten million, and more; two take 400² / 2 times a few.
+        const node = readRegex(pattern).whole
         for (const pump of ['a', 'b', 'ab', 'aab', 'abb']) {
-          expect(countSteps(node, `${pump.repeat(40)}!`)).toBeLessThan(1_000_000)
+          const text = pump.repeat(400 / pump.length)
+          expect(countSteps(node, `${text}!`), `${pattern} on ${pump}`).toBeLessThan(MOST_STEPS)
         }
+        expect(countSteps(node, `${'a'.repeat(200)}${'b'.repeat(200)}!`), pattern).toBeLessThan(MOST_STEPS)
       },
     ),
     { seed: 47, numRuns: 600 },
@@ -116,12 +159,36 @@ test('a regex that passes is matched in few steps by a backtracking matcher', ()
   expect(slow).toBeGreaterThan(30)
 })
 
-/** A matcher as ECMA-262 section 22.2.2 has it, which counts its steps up to a million. */
+test('loops in a row that pass are matched in few steps too', () => {
+  const parts = fc.constantFrom('a*', 'b*', '[ab]*', '[ab]+', '(?:ab)*', '(?:aab?)*', 'a{0,12}', 'a', 'b')
+  const texts = ['a', 'b', 'ab', 'aab', 'abb'].map(pump => `${pump.repeat(400 / pump.length)}!`)
+  const mixed = ['aba', 'bab'].map(order => `${[...order].map(letter => letter.repeat(130)).join('')}!`)
+  let slow = 0
+  fc.assert(
+    fc.property(fc.array(parts, { minLength: 2, maxLength: 5 }), row => {
+      const pattern = row.join('')
+      if (slowness(pattern) !== undefined) {
+        slow += 1
+        return
+      }
+      const { whole } = readRegex(pattern)
+      for (const text of [...texts, ...mixed]) {
+        expect(countSteps(whole, text), `${pattern} on ${text.slice(0, 10)}`).toBeLessThan(MOST_STEPS)
+      }
+    }),
+    { seed: 48, numRuns: 300 },
+  )
+  expect(slow).toBeGreaterThan(30)
+})
+
+const MOST_STEPS = 3_000_000
+
+/** A matcher as ECMA-262 section 22.2.2 has it, which counts its steps up to a bound. */
 function countSteps(root: RegexNode, text: string): number {
   let steps = 0
   const match = (node: RegexNode, at: number, then: (at: number) => boolean): boolean => {
     steps += 1
-    if (steps >= 1_000_000) return true
+    if (steps >= MOST_STEPS) return true
     if (node.kind === 'set') {
       const code = text.charCodeAt(at)
       return at < text.length && node.set.some(([first, last]) => first <= code && code <= last) && then(at + 1)

@@ -1,0 +1,64 @@
+// Probes: how the endpoints of a pool are asked on a timer whether they are up.
+
+import type { ProbeInput } from './config.ts'
+import { bounds, defaults } from './defaults.ts'
+import { type Findings, type Place, show } from './findings.ts'
+import type { ProbeConfig } from './parse.ts'
+import { pathProblem } from './path-text.ts'
+import { readDuration } from './read-values.ts'
+
+export function readProbe(input: ProbeInput | undefined, place: Place, findings: Findings): ProbeConfig | undefined {
+  if (input === undefined) return undefined
+  const { kind, path = defaults.probePath } = input
+  if (kind !== 'http') {
+    for (const field of ['path', 'status', 'body'] as const) {
+      if (input[field] === undefined) continue
+      const message = `${show(field)} is for probes of kind "http", and this one is ${show(kind)}`
+      findings.error('probe-not-http', [...place, field], message, 'Leave it out, or write kind "http".')
+    }
+  }
+  checkPath(path, [...place, 'path'], findings)
+  return {
+    kind,
+    path,
+    status: readStatus(input.status ?? defaults.probeStatus, [...place, 'status'], findings),
+    body: input.body,
+    intervalMs: readDuration(
+      input.interval,
+      defaults.probeInterval,
+      bounds.probeIntervalMs,
+      [...place, 'interval'],
+      findings,
+    ),
+    timeoutMs: readDuration(
+      input.timeout,
+      defaults.probeTimeout,
+      bounds.probeTimeoutMs,
+      [...place, 'timeout'],
+      findings,
+    ),
+    fall: input.fall ?? defaults.fall,
+    rise: input.rise ?? defaults.rise,
+    startsDown: input.startDown ?? false,
+  }
+}
+
+/** A path with an optional query, in the characters that may stand in a request line. */
+function checkPath(text: string, place: Place, findings: Findings): void {
+  const question = text.indexOf('?')
+  const path = question === -1 ? text : text.slice(0, question)
+  const query = question === -1 ? '' : text.slice(question)
+  const problem = path === '' ? 'is empty' : pathProblem(path)
+  if (problem === undefined && /^[\x21-\x7e]*$/.test(query)) return
+  findings.error('bad-path', place, `${show(text)} ${problem ?? 'has a query that cannot be sent'}`, 'Write /healthz.')
+}
+
+function readStatus(input: number | string, place: Place, findings: Findings): readonly [number, number] {
+  const parts = /^(\d{3})(?:-(\d{3}))?$/.exec(String(input))
+  const lowest = Number(parts?.[1])
+  const highest = Number(parts?.[2] ?? parts?.[1])
+  const [min, max] = bounds.probeStatus
+  if (lowest >= min && lowest <= highest && highest <= max) return [lowest, highest]
+  findings.error('bad-status', place, `${show(input)} is not a status or a range of them`, 'Write 200 or "200-399".')
+  return [min, max]
+}

@@ -3,11 +3,14 @@
 //
 //   idle --begin--> trying --status, failed, try-timeout--> waiting --waited--> trying ... --> done
 //
+// While the only open try has not answered, `slow` may begin a second one beside it (a hedge). The first answer that is no
+// failure wins; a failure of one does not end the request while the other is open.
+//
 // It does not choose endpoints: the plane asks the pool's `next` with what was tried.
 
 import { type Reason, reasons } from '../decide/reason.ts'
 import { subDraw } from '../pool/draw.ts'
-import { type FailureClass, isNamed, type Outcome } from './classes.ts'
+import { classOfStatus, type FailureClass, isNamed, type Outcome } from './classes.ts'
 import { type AttemptPlan, mayRetry } from './plan.ts'
 
 export interface AttemptState {
@@ -16,8 +19,15 @@ export interface AttemptState {
   readonly attempt: number
   /** Milliseconds since 1970; no try and no wait reaches past it. */
   readonly deadline: number
-  /** When the open try runs out. */
+  /** The number of the open try, 0 when there is none. */
+  readonly open: number
+  /** When it runs out. */
   readonly tryEnds: number
+  /** The number of the try begun beside it, 0 when there is none. */
+  readonly beside: number
+  readonly besideEnds: number
+  /** One hedge a request. */
+  readonly isHedged: boolean
   /** How the last try ended: with a response that the plane still holds, or why without one. */
   readonly last: 'response' | Reason | undefined
 }
@@ -43,6 +53,10 @@ export type AttemptEvent =
       readonly isNothingWritten: boolean
     }
   | { readonly type: 'try-timeout'; readonly attempt: number }
+  /** The open try, alone so far, has not answered for `hedgeMs`. */
+  | { readonly type: 'slow'; readonly attempt: number }
+  /** `next` or the budget had nothing for the hedge. */
+  | { readonly type: 'no-hedge'; readonly attempt: number }
   /** The back-off is over. */
   | { readonly type: 'waited' }
   /** `next` gave none. `reason` is answered when no try came before. */
@@ -54,13 +68,24 @@ export type AttemptEvent =
 export type AttemptAction =
   /** Ask `next`, drop a response still held, connect; `try-timeout` after so long. The timer never reaches past the
    *  deadline, so no second timer is needed. */
-  | { readonly do: 'try'; readonly attempt: number; readonly timeoutMs: number }
+  | {
+      readonly do: 'try'
+      readonly attempt: number
+      readonly timeoutMs: number
+      /** Say `slow` when the try is still open after so long; undefined: never. */
+      readonly hedgeMs: number | undefined
+    }
+  /** Ask `next` and the budget, `no-hedge` when either has none; else connect beside the open try. */
+  | { readonly do: 'hedge'; readonly attempt: number; readonly timeoutMs: number }
+  /** One try ended and another is open: keep the response, if that was one, in place of one kept before, and wait. */
+  | { readonly do: 'await' }
   /** First ask `next` and the budget: `no-endpoint` or `over-budget` at once when either has none. Then wait; keep the
    *  last response until the next try begins. */
   | { readonly do: 'wait'; readonly ms: number }
-  /** Pass on the last response, or pipe the connected flow. From here on nothing is tried again. */
+  /** Pass on the last response, or pipe the connected flow; give up a try that is still open. From here on nothing is
+   *  tried again. */
   | { readonly do: 'pass' }
-  /** Answer ourselves; give up a try that is still open. */
+  /** Answer ourselves; give up tries that are still open. */
   | { readonly do: 'answer'; readonly reason: Reason; readonly status: number }
   | { readonly do: 'none' }
 
@@ -76,7 +101,7 @@ export interface AttemptStep {
 }
 
 export function openAttempt(plan: AttemptPlan, now: number): AttemptState {
-  return { phase: 'idle', attempt: 0, deadline: now + plan.totalMs, tryEnds: 0, last: undefined }
+  return atRest('idle', 0, now + plan.totalMs, false, undefined)
 }
 
 /** One event, one thing to do. Whatever does not fit the state (late, twice, after the end) does nothing. */
@@ -86,21 +111,32 @@ export function advance(plan: AttemptPlan, state: AttemptState, event: AttemptEv
       return state.phase === 'idle' ? begin(plan, state, now) : ignore(state)
     case 'waited':
       return state.phase === 'waiting' ? begin(plan, state, now) : ignore(state)
+    case 'slow':
+      return hedge(plan, state, event.attempt, now)
+    case 'no-hedge':
+      return isOpen(state, event.attempt) && state.beside === event.attempt ? withdraw(state) : ignore(state)
     case 'connected':
       return isOpen(state, event.attempt) ? finish(state, 'response') : ignore(state)
     case 'status': {
       if (!isOpen(state, event.attempt)) return ignore(state)
-      const step = settle(plan, state, event.status, false, 'response', now)
-      const skipUntil = skipUntilOf(plan, event.status, event.retryAfterMs, now)
+      const { status } = event
+      const isAnswer = !mayRetry(plan, status, false) && classOfStatus(status) === undefined
+      const step =
+        state.beside !== 0 && isAnswer
+          ? finish(state, 'response')
+          : settle(plan, state, event.attempt, status, false, 'response', now)
+      const skipUntil = skipUntilOf(plan, status, event.retryAfterMs, now)
       return skipUntil === 0 ? step : { state: step.state, action: step.action, skipUntil }
     }
     case 'failed':
       if (!isOpen(state, event.attempt)) return ignore(state)
-      return settle(plan, state, event.failure, event.isNothingWritten, event.reason, now)
-    case 'try-timeout':
+      return settle(plan, state, event.attempt, event.failure, event.isNothingWritten, event.reason, now)
+    case 'try-timeout': {
       if (!isOpen(state, event.attempt)) return ignore(state)
       // Timers may fire a millisecond early by the wall clock; a try cut at the deadline must not leave time for one more.
-      return settle(plan, state, 'timeout', false, plan.timeoutReason, Math.max(now, state.tryEnds))
+      const ends = state.open === event.attempt ? state.tryEnds : state.besideEnds
+      return settle(plan, state, event.attempt, 'timeout', false, plan.timeoutReason, Math.max(now, ends))
+    }
     case 'no-endpoint':
       if (state.phase !== 'trying' && state.phase !== 'waiting') return ignore(state)
       return finish(state, state.last ?? event.reason)
@@ -112,7 +148,7 @@ export function advance(plan: AttemptPlan, state: AttemptState, event: AttemptEv
 }
 
 function isOpen(state: AttemptState, attempt: number): boolean {
-  return state.phase === 'trying' && state.attempt === attempt
+  return state.phase === 'trying' && attempt !== 0 && (state.open === attempt || state.beside === attempt)
 }
 
 function begin(plan: AttemptPlan, state: AttemptState, now: number): AttemptStep {
@@ -121,30 +157,67 @@ function begin(plan: AttemptPlan, state: AttemptState, now: number): AttemptStep
   const attempt = state.attempt + 1
   const shareMs = plan.tryMs ?? Math.ceil(remainingMs / (plan.attempts - state.attempt))
   const timeoutMs = Math.min(shareMs, remainingMs)
+  const { deadline, isHedged, last } = state
+  const { hedgeMs } = plan
+  const mayBeSlow = hedgeMs !== undefined && hedgeMs < timeoutMs && !isHedged && attempt < plan.attempts
   return {
-    state: { phase: 'trying', attempt, deadline: state.deadline, tryEnds: now + timeoutMs, last: state.last },
-    action: { do: 'try', attempt, timeoutMs },
+    state: trying(attempt, deadline, attempt, now + timeoutMs, 0, 0, isHedged, last),
+    action: { do: 'try', attempt, timeoutMs, hedgeMs: mayBeSlow ? hedgeMs : undefined },
     skipUntil: 0,
   }
 }
 
-/** A try ended: one more, or the last answer. */
+/** One more try beside the open one; it counts as one of `attempts`. */
+function hedge(plan: AttemptPlan, state: AttemptState, slow: number, now: number): AttemptStep {
+  const remainingMs = state.deadline - now
+  const { open, tryEnds, deadline, last } = state
+  const isAlone = state.phase === 'trying' && open === slow && state.beside === 0 && !state.isHedged
+  if (!isAlone || plan.hedgeMs === undefined) return ignore(state)
+  if (state.attempt >= plan.attempts || remainingMs <= 0) return { state, action: { do: 'await' }, skipUntil: 0 }
+  const attempt = state.attempt + 1
+  const timeoutMs = Math.min(plan.tryMs ?? remainingMs, remainingMs)
+  return {
+    state: trying(attempt, deadline, open, tryEnds, attempt, now + timeoutMs, true, last),
+    action: { do: 'hedge', attempt, timeoutMs },
+    skipUntil: 0,
+  }
+}
+
+/** The hedge was never begun, so it was no attempt. It is not asked for again. */
+function withdraw(state: AttemptState): AttemptStep {
+  const { attempt, deadline, open, tryEnds, last } = state
+  return {
+    state: trying(attempt - 1, deadline, open, tryEnds, 0, 0, true, last),
+    action: { do: 'await' },
+    skipUntil: 0,
+  }
+}
+
+/** A try ended: wait for the other one that is open, or one more, or the last answer. */
 function settle(
   plan: AttemptPlan,
   state: AttemptState,
+  ended: number,
   outcome: Outcome,
   isNothingWritten: boolean,
   last: 'response' | Reason,
   now: number,
 ): AttemptStep {
-  if (state.attempt >= plan.attempts || !mayRetry(plan, outcome, isNothingWritten)) return finish(state, last)
-  const ms = backOffMs(plan, state.attempt)
-  if (now + ms >= state.deadline) return finish(state, last)
-  return {
-    state: { phase: 'waiting', attempt: state.attempt, deadline: state.deadline, tryEnds: 0, last },
-    action: { do: 'wait', ms },
-    skipUntil: 0,
+  const { attempt, deadline, isHedged } = state
+  if (state.beside !== 0) {
+    const isFirst = state.open === ended
+    const left = isFirst ? state.beside : state.open
+    const leftEnds = isFirst ? state.besideEnds : state.tryEnds
+    return {
+      state: trying(attempt, deadline, left, leftEnds, 0, 0, isHedged, last),
+      action: { do: 'await' },
+      skipUntil: 0,
+    }
   }
+  if (attempt >= plan.attempts || !mayRetry(plan, outcome, isNothingWritten)) return finish(state, last)
+  const ms = backOffMs(plan, attempt)
+  if (now + ms >= deadline) return finish(state, last)
+  return { state: atRest('waiting', attempt, deadline, isHedged, last), action: { do: 'wait', ms }, skipUntil: 0 }
 }
 
 /**
@@ -166,10 +239,34 @@ function skipUntilOf(plan: AttemptPlan, status: number, retryAfterMs: number | u
 
 function finish(state: AttemptState, last: 'response' | Reason): AttemptStep {
   return {
-    state: { phase: 'done', attempt: state.attempt, deadline: state.deadline, tryEnds: 0, last },
+    state: atRest('done', state.attempt, state.deadline, state.isHedged, last),
     action: last === 'response' ? { do: 'pass' } : { do: 'answer', reason: last, status: reasons[last].status },
     skipUntil: 0,
   }
+}
+
+function trying(
+  attempt: number,
+  deadline: number,
+  open: number,
+  tryEnds: number,
+  beside: number,
+  besideEnds: number,
+  isHedged: boolean,
+  last: AttemptState['last'],
+): AttemptState {
+  return { phase: 'trying', attempt, deadline, open, tryEnds, beside, besideEnds, isHedged, last }
+}
+
+/** A state in which no try is open. */
+function atRest(
+  phase: 'idle' | 'waiting' | 'done',
+  attempt: number,
+  deadline: number,
+  isHedged: boolean,
+  last: AttemptState['last'],
+): AttemptState {
+  return { phase, attempt, deadline, open: 0, tryEnds: 0, beside: 0, besideEnds: 0, isHedged, last }
 }
 
 function ignore(state: AttemptState): AttemptStep {

@@ -19,6 +19,8 @@ export interface AttemptPlan {
   readonly tryMs: number | undefined
   /** For all tries and the waits between them. */
   readonly totalMs: number
+  /** After so long without an answer a second try is begun beside the first; undefined: never. */
+  readonly hedgeMs: number | undefined
   /** What a try that ran out is called in our own answer. */
   readonly timeoutReason: Reason
   readonly draw: Draw
@@ -36,12 +38,16 @@ export function bodyOf(retry: RetryConfig, method: string, hasBody: boolean, con
   return isRepeatableMethod(method, retry.isUnsafe) ? 'buffered' : 'streamed'
 }
 
+/**
+ * @param hedgeMs as `hedgeAfterMs` gives it, for requests that `mayHedge`
+ */
 export function planHttp(
   retry: RetryConfig,
   timeouts: { readonly requestMs: number; readonly tryMs: number },
   method: string,
   body: Body,
   draw: Draw,
+  hedgeMs?: number | undefined,
 ): AttemptPlan {
   return {
     attempts: retry.attempts,
@@ -49,6 +55,7 @@ export function planHttp(
     isRepeatable: body !== 'streamed' && isRepeatableMethod(method, retry.isUnsafe),
     tryMs: timeouts.tryMs,
     totalMs: timeouts.requestMs,
+    hedgeMs,
     timeoutReason: 'http_response_timeout',
     draw,
   }
@@ -67,6 +74,7 @@ export function planFlow(attempts: number, connectMs: number, draw: Draw): Attem
     isRepeatable: true,
     tryMs: undefined,
     totalMs: connectMs,
+    hedgeMs: undefined,
     timeoutReason: 'connection_timeout',
     draw,
   }

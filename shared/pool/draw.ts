@@ -8,6 +8,7 @@ export const purposes = {
   split: 0x51ed270b,
   balance: 0x2545f491,
   mirror: 0x9e3779b9,
+  mirrorBalance: 0xc2b2ae35,
   jitter: 0x85ebca6b,
   identity: 0x1b873593,
 } as const

@@ -30,11 +30,14 @@ export interface Observed {
   readonly open: Int32Array
   /** `isDown`, `isDraining`: apart, since a probe knows nothing of a drain and a drain nothing of a probe. */
   readonly flags: Int32Array
+  /** In a row, as the length of the next one goes by them: they fade with time. */
   readonly ejections: Int32Array
   readonly failuresInRow: Int32Array
   /** In the pool's current window of 10 s. */
   readonly successes: Int32Array
   readonly failures: Int32Array
+  /** Ejections ever, for metrics. */
+  readonly ejected: Int32Array
 
   /** By pool index. */
   readonly poolOpen: Int32Array
@@ -93,6 +96,7 @@ export function attachObserved(buffer: ArrayBufferLike, firstTurn: number): Obse
     failuresInRow: narrow(3),
     successes: narrow(4),
     failures: narrow(5),
+    ejected: narrow(6),
     poolOpen: byPool(0),
     window: byPool(1),
     generations: byPool(2),
@@ -129,8 +133,11 @@ export function forget(observed: Observed, slot: number): void {
  * Counts a try on its endpoint, so that the next decision sees it, and advances the pool's turn. True on every normal
  * day. False when another thread took the last place under `maxRequests` or `maxRequestsPerEndpoint` since the choice:
  * then nothing was claimed and nothing may be settled; choose again.
+ *
+ * @param isRetry a later try of the same request takes no turn: else, with one of two endpoints dead, every request and
+ *   its retry would use up both turns, and each next request would begin with the dead one again
  */
-export function claim(observed: Observed, pool: Pool, endpoint: Endpoint): boolean {
+export function claim(observed: Observed, pool: Pool, endpoint: Endpoint, isRetry = false): boolean {
   const open = Atomics.add(observed.open, endpoint.slot, 1)
   const poolOpen = Atomics.add(observed.poolOpen, pool.index, 1)
   if (open >= pool.maxRequestsPerEndpoint || poolOpen >= pool.maxRequests) {
@@ -138,7 +145,7 @@ export function claim(observed: Observed, pool: Pool, endpoint: Endpoint): boole
     Atomics.sub(observed.poolOpen, pool.index, 1)
     return false
   }
-  observed.turns[pool.index] = (observed.turns[pool.index]! + 1) & lastTurn
+  if (!isRetry) observed.turns[pool.index] = (observed.turns[pool.index]! + 1) & lastTurn
   return true
 }
 
@@ -262,6 +269,7 @@ function eject(observed: Observed, pool: Pool, endpoint: Endpoint, now: number):
   const outlier = pool.outlier!
   const left = ejectionsLeft(outlier, observed.ejections[slot]!, now - observed.ejectedUntil[slot]!)
   Atomics.store(observed.ejections, slot, left + 1)
+  Atomics.add(observed.ejected, slot, 1)
   observed.ejectedUntil[slot] = now + ejectionMs(outlier, left + 1)
   moveGeneration(observed, pool)
 }
@@ -277,11 +285,12 @@ const slotColumns = [
   'failuresInRow',
   'successes',
   'failures',
+  'ejected',
 ] as const
 const columns = [...slotColumns, 'poolOpen', 'window', 'generations', 'turns'] as const
 const lastTurn = 0x7fff_ffff
 const headBytes = 8
-const slotBytes = 4 * 8 + 6 * 4
+const slotBytes = 4 * 8 + 7 * 4
 const poolBytes = 3 * 4
 const sharedSlots = 65_536
 const sharedPools = 4_096

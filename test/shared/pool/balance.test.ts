@@ -446,3 +446,21 @@ describe('hash', () => {
     expect(owners(bounded, makeObserved(bounded))).toEqual(owners(plain, makeObserved(plain)))
   })
 })
+
+test('round robin: a dead endpoint gets its own share of first tries and no more, although each is tried again elsewhere', () => {
+  const pool = makePool({ dead: 1, alive: 1 })
+  const observed = makeObserved(pool)
+  const firsts: string[] = []
+  for (let n = 0; n < 40; n++) {
+    const first = next(pool, [], observed, noon, seedOf(n), undefined)!
+    firsts.push(first.name)
+    claim(observed, pool, first)
+    settle(observed, pool, first, 'neutral', -1, noon)
+    if (first.name === 'alive') continue
+    const second = next(pool, [first], observed, noon, seedOf(n), undefined)!
+    expect(second.name).toBe('alive')
+    claim(observed, pool, second, true)
+    settle(observed, pool, second, 'neutral', -1, noon)
+  }
+  expect(firsts.filter(name => name === 'dead')).toHaveLength(20)
+})

@@ -27,6 +27,10 @@ export function makePool(
       maxRequests: Number.POSITIVE_INFINITY,
       maxRequestsPerEndpoint: Number.POSITIVE_INFINITY,
       retryBudget: { percent: 20, perSecond: undefined },
+      tls: undefined,
+      sendProxy: undefined,
+      probe: undefined,
+      queue: undefined,
       ...settings,
       endpoints: endpoints.map(endpoint => ({
         address: `tcp://${endpoint.name}:80`,

@@ -324,7 +324,7 @@ describe('the columns', () => {
   test('no column overlaps another', () => {
     const observed = createObserved({ slots: 5, pools: 3, shared: false, firstTurn: 0 })
     const arrays = Object.values(observed).filter(value => value instanceof Float64Array || value instanceof Int32Array)
-    expect(arrays.length).toBe(14)
+    expect(arrays.length).toBe(15)
     for (const [index, array] of arrays.entries()) array.fill(index + 1)
     for (const [index, array] of arrays.entries())
       expect(array.every((value: number) => value === index + 1)).toBe(true)
@@ -336,7 +336,7 @@ describe('the columns', () => {
       keyof Observed,
       Int32Array,
     ][]
-    expect(numbers.length).toBe(14)
+    expect(numbers.length).toBe(15)
     for (const [at, [, column]] of numbers.entries()) column[column.length - 1] = at + 1
     const large = grow(small, small.slots + 1, small.pools + 1)
     expect(large).not.toBe(small)

@@ -1,0 +1,182 @@
+// What an HTTP door counts. While a request is served only numbers in arrays move; names and labels are put to them when
+// somebody asks. How many series there can be follows from the config: no value a client chooses is a label.
+
+import { classOfStatus, type FailureClass } from '../attempt/classes.ts'
+import type { HttpDecision } from '../decide/decision.ts'
+import { isDown, isDraining, type Observed } from '../pool/observed.ts'
+import type { Endpoint, Pool } from '../pool/pool.ts'
+import type { HttpRule, HttpVariant, Table } from '../table/table.ts'
+import { familyHead, histogramLines, sampleLine } from './prometheus.ts'
+
+export interface HttpMetrics {
+  /** Series of requests by what served them; rules of one route with variants of one name share theirs. */
+  readonly seriesOf: ReadonlyMap<HttpRule | HttpVariant, number>
+  readonly series: readonly Series[]
+  /** Beyond the first try, by pool index. */
+  readonly retries: Float64Array
+  /** By endpoint slot and outcome. */
+  readonly tries: Float64Array
+}
+
+interface Series {
+  readonly route: string
+  readonly variant: string
+  /** By status; made with the first request. */
+  codes: Map<number, number> | undefined
+  /** One more than the bounds. */
+  buckets: Float64Array | undefined
+  /** Of all its requests together. */
+  ms: number
+}
+
+/** Nothing counted yet. The first series is for requests that no rule took. */
+export function openHttpMetrics(table: Table): HttpMetrics {
+  const seriesOf = new Map<HttpRule | HttpVariant, number>()
+  const series: Series[] = [newSeries('', '')]
+  const known = new Map<string, number>()
+  const indexOf = (route: string, variant: string): number => {
+    const key = `${route}\0${variant}`
+    let index = known.get(key)
+    if (index === undefined) {
+      index = series.push(newSeries(route, variant)) - 1
+      known.set(key, index)
+    }
+    return index
+  }
+  for (const rule of rulesOf(table)) {
+    seriesOf.set(rule, indexOf(rule.route, ''))
+    if (rule.action.do !== 'forward') continue
+    for (const variant of rule.action.variants) seriesOf.set(variant, indexOf(rule.route, variant.name))
+  }
+  return {
+    seriesOf,
+    series,
+    retries: new Float64Array(table.pools.length),
+    tries: new Float64Array(table.slots.size * outcomes.length),
+  }
+}
+
+/** @param ms until the response headers */
+export function countRequest(
+  metrics: HttpMetrics,
+  decision: HttpDecision | undefined,
+  status: number,
+  ms: number,
+): void {
+  const rule = decision?.rule
+  const variant = decision?.do === 'forward' || decision?.do === 'reply' ? decision.variant : undefined
+  const index = rule === undefined ? 0 : metrics.seriesOf.get(variant ?? rule)
+  const series = metrics.series[index ?? 0]!
+  series.codes ??= new Map()
+  series.codes.set(status, (series.codes.get(status) ?? 0) + 1)
+  series.buckets ??= new Float64Array(boundsMs.length + 1)
+  let bucket = 0
+  while (bucket < boundsMs.length && ms > boundsMs[bucket]!) bucket += 1
+  series.buckets[bucket]! += 1
+  series.ms += ms
+}
+
+/** Counts a try that has ended, after it was settled. `isRetry`: it was not the first of its request. */
+export function countTry(
+  metrics: HttpMetrics,
+  pool: Pool,
+  endpoint: Endpoint,
+  outcome: number | FailureClass | 'cancelled',
+  isRetry: boolean,
+): void {
+  metrics.tries[endpoint.slot * outcomes.length + outcomeIndex(outcome)]! += 1
+  if (isRetry) metrics.retries[pool.index]! += 1
+}
+
+/** The whole as Prometheus text. Series that have counted nothing are left out, states of endpoints are not. */
+export function renderHttpMetrics(metrics: HttpMetrics, table: Table, observed: Observed, now: number): string {
+  const used = metrics.series.filter(({ codes }) => codes !== undefined)
+  let text = familyHead('fourseven_requests_total', 'counter', 'Requests answered, by route, variant and status.')
+  for (const { route, variant, codes } of used) {
+    for (const [code, count] of codes!) {
+      text += sampleLine('fourseven_requests_total', { route, variant, code: String(code) }, count)
+    }
+  }
+  const duration = 'fourseven_request_duration_seconds'
+  text += familyHead(duration, 'histogram', 'Time from a request to the headers of its answer.')
+  for (const { route, variant, buckets, ms } of used) {
+    text += histogramLines(duration, { route, variant }, boundsS, buckets!, ms / 1_000)
+  }
+  text += familyHead('fourseven_retries_total', 'counter', 'Tries beyond the first of a request.')
+  for (const pool of table.pools) {
+    text += sampleLine('fourseven_retries_total', { pool: pool.name }, metrics.retries[pool.index]!)
+  }
+  text += familyHead('fourseven_tries_total', 'counter', 'Tries by endpoint and how they ended.')
+  for (const [{ name: pool }, endpoint] of endpointsOf(table)) {
+    for (const [index, outcome] of outcomes.entries()) {
+      const count = metrics.tries[endpoint.slot * outcomes.length + index]!
+      if (count > 0) text += sampleLine('fourseven_tries_total', { pool, endpoint: endpoint.name, outcome }, count)
+    }
+  }
+  return text + renderEndpoints(table, observed, now)
+}
+
+function renderEndpoints(table: Table, observed: Observed, now: number): string {
+  let state = familyHead('fourseven_endpoint_state', 'gauge', 'Whether an endpoint is in this state: 1 or 0.')
+  let open = familyHead('fourseven_open_requests', 'gauge', 'Tries that wait for the headers of an answer.')
+  let ejections = familyHead('fourseven_ejections_total', 'counter', 'How often an endpoint was ejected.')
+  for (const [{ name: pool }, { name: endpoint, slot }] of endpointsOf(table)) {
+    const is = stateOf(observed, slot, now)
+    for (const each of states) {
+      state += sampleLine('fourseven_endpoint_state', { pool, endpoint, state: each }, each === is ? 1 : 0)
+    }
+    open += sampleLine('fourseven_open_requests', { pool, endpoint }, observed.open[slot]!)
+    ejections += sampleLine('fourseven_ejections_total', { pool, endpoint }, observed.ejected[slot]!)
+  }
+  return state + open + ejections
+}
+
+function stateOf(observed: Observed, slot: number, now: number): (typeof states)[number] {
+  const flags = observed.flags[slot]!
+  if ((flags & isDraining) !== 0) return 'draining'
+  if ((flags & isDown) !== 0) return 'down'
+  return observed.ejectedUntil[slot]! > now ? 'ejected' : 'up'
+}
+
+function newSeries(route: string, variant: string): Series {
+  return { route, variant, codes: undefined, buckets: undefined, ms: 0 }
+}
+
+function rulesOf(table: Table): Set<HttpRule> {
+  const rules = new Set<HttpRule>()
+  for (const { listeners } of table.httpDoors.values()) {
+    for (const { index } of listeners) {
+      for (const { matches } of index.hosts) for (const match of matches) rules.add(match.rule)
+    }
+  }
+  return rules
+}
+
+function endpointsOf(table: Table): (readonly [Pool, Endpoint])[] {
+  return table.pools.flatMap(pool => pool.endpoints.map(endpoint => [pool, endpoint] as const))
+}
+
+/** A 52x of Cloudflare's front is named by what it says of the endpoint. */
+function outcomeIndex(outcome: number | FailureClass | 'cancelled'): number {
+  const failure = typeof outcome === 'number' ? classOfStatus(outcome) : outcome
+  if (failure !== undefined) return outcomes.indexOf(failure)
+  return Math.min(Math.max(Math.floor((outcome as number) / 100), 1), 5) - 1
+}
+
+const outcomes = [
+  '1xx',
+  '2xx',
+  '3xx',
+  '4xx',
+  '5xx',
+  'connect-failure',
+  'ambiguous',
+  'sent',
+  'timeout',
+  'reset',
+  'cancelled',
+] as const
+const states = ['up', 'down', 'draining', 'ejected'] as const
+/** The default buckets of Prometheus' client libraries, and one more for the request timeout of 30 s. */
+const boundsMs: readonly number[] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000]
+const boundsS: readonly number[] = boundsMs.map(ms => ms / 1_000)

@@ -7,7 +7,13 @@ export default defineConfig({
   // Doors. `edge` is the Worker: HTTP, where rules see host, path, headers and cookies.
   // `tcp` is the relay: bytes, where rules see addresses only.
   listeners: {
-    web: { kind: 'edge' },
+    web: {
+      kind: 'edge',
+      // For answers of our own that say what went wrong. What an endpoint answers is passed on as it is.
+      errorPages: {
+        '404': { body: '<!doctype html><title>Not here</title><p>Nothing is served here. Request {request.id}.\n' },
+      },
+    },
     echo: { kind: 'tcp', address: '127.0.0.1:7007' },
   },
 
@@ -19,6 +25,7 @@ export default defineConfig({
     },
     canary: { endpoints: ['${APP_CANARY:-http://127.0.0.1:9103}'] },
     api: { endpoints: ['${API:-http://127.0.0.1:9104}'] },
+    'api-next': { endpoints: ['${API_NEXT:-http://127.0.0.1:9106}'] },
     echo: { endpoints: ['${ECHO:-tcp://127.0.0.1:9105}'] },
   },
 
@@ -84,6 +91,10 @@ export default defineConfig({
       name: 'api-host',
       hostnames: ['api.example.com', 'api.localhost'],
       pool: 'api',
+      // Browsers let pages of the app, which has another host, ask the API and send it JSON.
+      cors: { origins: ['https://app.example.com', 'http://app.localhost:8787'], headers: ['content-type'] },
+      // The next API gets a copy of every request, so that it meets real traffic; its answers are dropped.
+      mirrors: [{ pool: 'api-next' }],
     },
     {
       // TCP: no path, host or header here, and the compiler says so. The relay carries the bytes as they are.

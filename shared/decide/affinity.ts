@@ -1,4 +1,5 @@
-// The client keeps its endpoint by a cookie that holds a token, not an address. The plane signs it when there is a key.
+// The client keeps its endpoint by a cookie that holds a hash of the endpoint's name, or of its address when it has none:
+// it tells nothing to whoever cannot guess that. The plane signs it when there is a key.
 
 import { hash32 } from '../pool/hash.ts'
 import type { Observed } from '../pool/observed.ts'

@@ -5,7 +5,7 @@ import type { Endpoint, Pool } from '../pool/pool.ts'
 import type { FlowMatch, FlowRule, FlowVariant, HttpMatch, HttpRule, HttpVariant } from '../table/table.ts'
 import type { Reason } from './reason.ts'
 
-export type HttpDecision = ForwardDecision | RedirectDecision | ReplyDecision
+export type HttpDecision = ForwardDecision | RedirectDecision | PreflightDecision | ReplyDecision
 
 export interface ForwardDecision {
   readonly do: 'forward'
@@ -29,6 +29,14 @@ export interface RedirectDecision {
   readonly redirect: RedirectConfig
 }
 
+/** A browser asks what it may send: answered 204 by us, with what the rule's CORS says. */
+export interface PreflightDecision {
+  readonly do: 'preflight'
+  /** It has CORS. */
+  readonly rule: HttpRule
+  readonly match: HttpMatch
+}
+
 export interface ReplyDecision {
   readonly do: 'reply'
   readonly rule: HttpRule | undefined
@@ -36,6 +44,8 @@ export interface ReplyDecision {
   /** Why we answer ourselves; undefined when the config asks for this reply. */
   readonly reason: Reason | undefined
   readonly status: number
+  /** More of the reason, for the answer and `Proxy-Status`. */
+  readonly details: string | undefined
   /** As the config wrote it; undefined for an answer of our own. */
   readonly reply: ReplyConfig | undefined
   readonly cookies: readonly CookieOut[]
@@ -61,4 +71,10 @@ export type FlowDecision =
       readonly first: Endpoint
       readonly key: string | undefined
     }
-  | { readonly do: 'refuse'; readonly rule: FlowRule | undefined; readonly reason: Reason }
+  | {
+      readonly do: 'refuse'
+      readonly rule: FlowRule | undefined
+      readonly reason: Reason
+      /** Where there was no endpoint to be had; undefined when it did not come so far. */
+      readonly pool: Pool | undefined
+    }

@@ -2,6 +2,7 @@
 // small, private and can be replayed.
 
 import type { Address } from '../wire/address.ts'
+import type { ProxyHeader } from '../wire/proxy-header.ts'
 
 export interface RequestFacts {
   /** Which door it came through: `edge`, or the address of a relay listener. */
@@ -39,7 +40,19 @@ export interface FlowFacts {
   /** The same parsed; undefined for a peer without an address. */
   readonly address: Address | undefined
   readonly clientPort: number
+  /** Where the client connected to; with a PROXY header that came in, what it says of that. */
   readonly localAddress: string
   readonly localPort: number
+  /** Who is at the other end of the connection: the client itself, or the proxy that carried its address here. */
+  readonly peerAddress: string
+  readonly peerPort: number
+  /** Undefined when none was asked for. */
+  readonly proxyHeader: ProxyHeader | undefined
+  /** What a `tls` listener saw first; `nothing` where nothing is looked at. */
+  readonly peeked: 'nothing' | 'hello' | 'not-tls' | 'malformed' | 'too-long'
+  /** The server name that the client asks for, lower case; undefined when it names none or no hello was read. */
+  readonly sni: string | undefined
+  /** The protocols that the client offers; empty when none or no hello was read. */
+  readonly alpn: readonly string[]
   readonly now: number
 }

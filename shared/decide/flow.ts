@@ -1,4 +1,5 @@
-// The decision for a connection or session: made once, on its addresses, before a byte of payload.
+// The decision for a connection or session: made once, on its addresses (and what a `tls` listener
+// has peeked), before a byte of payload.
 
 import { next, whyNone } from '../pool/balance.ts'
 import type { Draw } from '../pool/draw.ts'
@@ -14,7 +15,7 @@ import { chooseVariant, type SplitFacts } from './variant.ts'
 /** What to do with a flow. Reads `observed` as it is now; claims nothing. */
 export function decideFlow(listener: FlowListener, facts: FlowFacts, observed: Observed, draw: Draw): FlowDecision {
   const match = matchFlow(listener, facts)
-  if (match === undefined) return NO_ROUTE
+  if (match === undefined) return NO_ROUTE[whyNoRoute(facts)]
   const rule = match.rule
   const variant =
     rule.split === undefined
@@ -23,8 +24,23 @@ export function decideFlow(listener: FlowListener, facts: FlowFacts, observed: O
   const pool = variant.pool
   const key = flowKey(pool, facts)
   const first = next(pool, UNTRIED, observed, facts.now, draw, key)
-  if (first === undefined) return { do: 'refuse', rule, reason: whyNone(pool, UNTRIED, observed, facts.now) }
+  if (first === undefined) return { do: 'refuse', rule, reason: whyNone(pool, UNTRIED, observed, facts.now), pool }
   return { do: 'forward', rule, match, variant, pool, first, key }
+}
+
+/** Where something was to be seen first and was not, that is the reason: a rule may well be there for those that show it. */
+function whyNoRoute(facts: FlowFacts): keyof typeof NO_ROUTE {
+  switch (facts.peeked) {
+    case 'not-tls':
+      return 'not_tls'
+    case 'malformed':
+    case 'too-long':
+      return 'client_hello_invalid'
+    case 'hello':
+      return facts.sni === undefined ? 'server_name_missing' : 'destination_not_found'
+    default:
+      return 'destination_not_found'
+  }
 }
 
 /** The client address for `address`, all of the 5-tuple for `flow`. */
@@ -43,4 +59,9 @@ export function splitFacts(facts: FlowFacts): SplitFacts {
 
 const NONE: readonly never[] = []
 const UNTRIED: readonly Endpoint[] = []
-const NO_ROUTE: FlowDecision = { do: 'refuse', rule: undefined, reason: 'destination_not_found' }
+const NO_ROUTE = {
+  destination_not_found: { do: 'refuse', rule: undefined, reason: 'destination_not_found', pool: undefined },
+  server_name_missing: { do: 'refuse', rule: undefined, reason: 'server_name_missing', pool: undefined },
+  not_tls: { do: 'refuse', rule: undefined, reason: 'not_tls', pool: undefined },
+  client_hello_invalid: { do: 'refuse', rule: undefined, reason: 'client_hello_invalid', pool: undefined },
+} as const satisfies Readonly<Record<string, FlowDecision>>

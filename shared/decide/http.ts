@@ -1,13 +1,14 @@
 // The decision for a request: a function of its arguments and nothing else.
 
+import type { ReplyConfig } from '../config/parse.ts'
 import { next, whyNone } from '../pool/balance.ts'
 import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
 import type { Endpoint, Pool } from '../pool/pool.ts'
-import type { HttpMatch, HttpVariant, Table } from '../table/table.ts'
+import type { CorsNeeds, HttpMatch, HttpRule, HttpVariant, Table } from '../table/table.ts'
 import { splitKeyOf } from '../wire/address.ts'
 import { keptEndpoint } from './affinity.ts'
-import type { CookieOut, HttpDecision } from './decision.ts'
+import type { CookieOut, HttpDecision, ReplyDecision } from './decision.ts'
 import type { RequestFacts } from './facts.ts'
 import { matchHttp } from './match.ts'
 import { reasons } from './reason.ts'
@@ -16,6 +17,10 @@ import { chooseVariant } from './variant.ts'
 /** What to do with a request. Reads `observed` as it is now; claims nothing. */
 export function decideHttp(table: Table, facts: RequestFacts, observed: Observed, draw: Draw): HttpDecision {
   const match = matchHttp(table.httpDoors.get(facts.door), facts)
+  if (facts.method === 'OPTIONS' && table.needs.cors !== undefined) {
+    const asked = preflightMatch(table, table.needs.cors, facts, match)
+    if (asked !== undefined) return { do: 'preflight', rule: asked.rule, match: asked }
+  }
   if (match === undefined) return NO_ROUTE
   if (match.only !== undefined) return forward(table, match, match.only, match.pool, NONE, facts, observed, draw)
   if (match.split !== undefined) {
@@ -27,7 +32,35 @@ export function decideHttp(table: Table, facts: RequestFacts, observed: Observed
   if (action.do === 'redirect') return { do: 'redirect', rule, match, redirect: action.redirect }
   if (action.do === 'forward') throw new Error(`the rule ${rule.id} has neither one variant nor a split`)
   const reply = action.reply
-  return { do: 'reply', rule, variant: undefined, reason: undefined, status: reply.status, reply, cookies: NONE }
+  return replyDecision(rule, undefined, reply, NONE)
+}
+
+/**
+ * The match whose CORS answers a preflight: that of the request it asks about, else its own. Undefined: it is no
+ * preflight (Fetch standard: `OPTIONS` with `Origin` and `Access-Control-Request-Method`), or nobody here speaks of CORS
+ * and it goes to the endpoint like any request.
+ */
+export function preflightMatch(
+  table: Table,
+  needs: CorsNeeds,
+  facts: RequestFacts,
+  own: HttpMatch | undefined,
+): HttpMatch | undefined {
+  const method = facts.headers[needs.method]
+  if (method === undefined || facts.headers[needs.origin] === undefined) return undefined
+  const asked = matchHttp(table.httpDoors.get(facts.door), { ...facts, method })
+  if (asked?.rule.cors !== undefined) return asked
+  return own?.rule.cors === undefined ? undefined : own
+}
+
+function replyDecision(
+  rule: HttpRule,
+  variant: HttpVariant | undefined,
+  reply: ReplyConfig,
+  cookies: readonly CookieOut[],
+): ReplyDecision {
+  const { status } = reply
+  return { do: 'reply', rule, variant, reason: undefined, status, details: undefined, reply, cookies }
 }
 
 function forward(
@@ -42,8 +75,7 @@ function forward(
 ): HttpDecision {
   const rule = match.rule
   if (pool === undefined) {
-    const reply = variant.reply!
-    return { do: 'reply', rule, variant, reason: undefined, status: reply.status, reply, cookies }
+    return replyDecision(rule, variant, variant.reply!, cookies)
   }
   const key = requestKey(pool, table, facts)
   const first =
@@ -51,7 +83,8 @@ function forward(
     next(pool, UNTRIED, observed, facts.now, draw, key)
   if (first === undefined) {
     const reason = whyNone(pool, UNTRIED, observed, facts.now)
-    return { do: 'reply', rule, variant, reason, status: reasons[reason].status, reply: undefined, cookies }
+    const { status } = reasons[reason]
+    return { do: 'reply', rule, variant, reason, status, details: undefined, reply: undefined, cookies }
   }
   return { do: 'forward', rule, match, variant, gates: NONE, pool, first, key, cookies }
 }
@@ -78,6 +111,7 @@ const NO_ROUTE: HttpDecision = {
   variant: undefined,
   reason: 'destination_not_found',
   status: reasons.destination_not_found.status,
+  details: undefined,
   reply: undefined,
   cookies: NONE,
 }

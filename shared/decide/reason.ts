@@ -90,10 +90,81 @@ export const reasons = {
     isRegistered: false,
     says: 'The relay is out of file descriptors, local ports or memory for one more connection.',
   },
+  subrequests_exhausted: {
+    status: 503,
+    isRegistered: false,
+    says: 'The request has used up the subrequests that a Worker may make for it.',
+  },
+  not_tls: {
+    status: 400,
+    isRegistered: false,
+    says: 'The client does not begin with TLS, and no rule takes it without.',
+  },
+  client_hello_invalid: {
+    status: 400,
+    isRegistered: false,
+    says: 'The ClientHello is malformed or longer than the listener looks, and no rule takes it unread.',
+  },
+  server_name_missing: {
+    status: 421,
+    isRegistered: false,
+    says: 'The client names no server in its ClientHello, and no rule takes it without.',
+  },
+  peek_timeout: {
+    status: 408,
+    isRegistered: false,
+    says: 'The first bytes that the listener has to see, or the TLS handshake with the client, took too long.',
+  },
+  client_tls_error: {
+    status: 400,
+    isRegistered: false,
+    says: 'TLS with the client failed: no version, cipher or protocol in common, or its certificate is missing or not verified.',
+  },
   connection_limit: {
     status: 503,
     isRegistered: false,
     says: 'The listener has as many connections open as it may have.',
+  },
+  address_limit: {
+    status: 503,
+    isRegistered: false,
+    says: 'The client address has as many connections open at the listener as it may have.',
+  },
+  accept_rate: {
+    status: 503,
+    isRegistered: false,
+    says: 'More connections came to the listener within a second than it takes.',
+  },
+  address_denied: { status: 403, isRegistered: false, says: 'The listener does not take this client address.' },
+  queue_full: {
+    status: 503,
+    isRegistered: false,
+    says: 'The pool is at its limit, and as many flows wait for a place as may wait.',
+  },
+  queue_timeout: {
+    status: 503,
+    isRegistered: false,
+    says: 'The flow waited for a place in the pool until its time was up.',
+  },
+  proxy_header_missing: {
+    status: 400,
+    isRegistered: false,
+    says: 'The connection came from where a PROXY header is required and began with something else.',
+  },
+  proxy_header_malformed: {
+    status: 400,
+    isRegistered: false,
+    says: 'The connection began with a PROXY header that is not as the protocol has it, too long, or cut short.',
+  },
+  proxy_header_checksum: {
+    status: 400,
+    isRegistered: false,
+    says: 'The checksum in the PROXY header is not that of its bytes.',
+  },
+  proxy_header_timeout: {
+    status: 408,
+    isRegistered: false,
+    says: 'The PROXY header was not complete 3 s after the connection began.',
   },
   idle_timeout: { status: 408, isRegistered: false, says: 'No byte went either way for the idle timeout.' },
   drained: {

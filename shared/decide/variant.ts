@@ -122,7 +122,8 @@ function userOf(split: Split, facts: SplitFacts, draw: Draw): SplitUser {
 
 /**
  * The address itself where it is the key. Where it stands in for a missing cookie, a hash of it: it becomes the cookie's
- * value, so that a client that does keep cookies keeps its slot, and the cookie tells no address.
+ * value, so that a client that does keep cookies keeps its slot. The hash hides the address from a glance only: it has no
+ * key, and whoever reads the cookie can hash every IPv4 address (2^32) until one fits.
  */
 function addressKey(by: Split['by'], address: Address): string {
   const key = splitKeyOf(address)

@@ -1,5 +1,6 @@
 // Why this endpoint: the pool's balance and key, the order in which endpoints would be tried, and why others are left out.
 
+import { formatDuration } from '../config/units.ts'
 import { order } from '../pool/balance.ts'
 import type { Draw } from '../pool/draw.ts'
 import { isDown, isDraining, type Observed } from '../pool/observed.ts'
@@ -10,6 +11,9 @@ export interface PoolExplanation {
   readonly name: string
   readonly balance: string
   readonly key: string | undefined
+  /** How endpoints learn the client's address at layer 4, and how they are asked whether they are up. */
+  readonly sendProxy: string | undefined
+  readonly probe: string | undefined
   /** Fewer endpoints are up than the panic threshold asks, so all of the last group are used. */
   readonly isPanic: boolean
   /** The order in which a request that fails everywhere would try them. */
@@ -42,6 +46,8 @@ export function explainPool(
     name: pool.name,
     balance: balanceWords(pool),
     key,
+    sendProxy: sendProxyWords(pool),
+    probe: probeWords(pool),
     isPanic: view(pool, observed, now).isPanic,
     order: inOrder.map(endpoint => endpoint.name),
     endpoints: pool.endpoints.map(endpoint => ({
@@ -61,6 +67,28 @@ function balanceWords(pool: Pool): string {
   const { key, boundedLoad } = pool.balance
   const of = 'name' in key ? `${key.from} ${key.name}` : key.from
   return boundedLoad === undefined ? `hash of ${of}` : `hash of ${of}, bounded load ${boundedLoad}`
+}
+
+function sendProxyWords({ sendProxy }: Pool): string | undefined {
+  if (sendProxy === undefined) return undefined
+  const { authority, alpn, hasUniqueId, hasSsl, hasChecksum, custom } = sendProxy
+  const values = [
+    ...(authority === false ? [] : ['authority']),
+    ...(alpn === false ? [] : ['alpn']),
+    ...(hasUniqueId ? ['uniqueId'] : []),
+    ...(hasSsl ? ['ssl'] : []),
+    ...(hasChecksum ? ['crc32c'] : []),
+    ...custom.map(({ type }) => type.toString(16).toUpperCase()),
+  ]
+  return `version ${sendProxy.version}${values.length === 0 ? '' : ` with ${values.join(', ')}`}`
+}
+
+function probeWords({ probe }: Pool): string | undefined {
+  if (probe === undefined) return undefined
+  const { kind, path, intervalMs, fall, rise, startsDown } = probe
+  const start = startsDown ? ', down until it passes' : ''
+  const asks = kind === 'http' ? `http ${path}` : kind
+  return `${asks} every ${formatDuration(intervalMs)}, down after ${fall}, up after ${rise}${start}`
 }
 
 function stateOf(endpoint: Endpoint, observed: Observed, now: number): 'up' | 'down' | 'draining' | 'ejected' {

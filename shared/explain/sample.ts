@@ -7,13 +7,13 @@ import { type AST, RegExpParser } from '@eslint-community/regexpp'
 export function sampleOf(pattern: string): string | undefined {
   let parsed: AST.Pattern
   try {
-    parsed = new RegExpParser().parsePattern(pattern)
+    parsed = new RegExpParser().parsePattern(pattern, undefined, undefined, { unicode: true })
   } catch {
     return undefined
   }
   for (const alternative of parsed.alternatives) {
     const text = alternative.elements.map(sampleElement).join('')
-    if (new RegExp(`^(?:${pattern})$`).test(text)) return text
+    if (new RegExp(`^(?:${pattern})$`, 'u').test(text)) return text
   }
   return undefined
 }
@@ -23,7 +23,7 @@ function sampleElement(element: AST.Element): string {
     case 'Character':
       return String.fromCodePoint(element.value)
     case 'CharacterClass':
-      return element.negate ? outside(element) : firstOf(element.elements[0])
+      return element.negate ? plainIn(element.raw) : firstOf(element.elements[0])
     case 'CharacterSet':
       return ofSet(element)
     case 'Group':
@@ -43,13 +43,13 @@ function firstOf(element: AST.CharacterClass['elements'][number] | undefined): s
   return element.type === 'CharacterSet' ? ofSet(element) : ''
 }
 
-/** A character that a negated class takes. */
-function outside(negated: AST.CharacterClass): string {
-  const regex = new RegExp(`^${negated.raw}$`)
+/** A plain character that a negated class or a Unicode property takes. */
+function plainIn(raw: string): string {
+  const regex = new RegExp(`^${raw}$`, 'u')
   return [...PLAIN].find(character => regex.test(character)) ?? ''
 }
 
-function ofSet(set: { readonly kind: string; readonly negate?: boolean }): string {
+function ofSet(set: { readonly kind: string; readonly raw: string; readonly negate?: boolean }): string {
   switch (set.kind) {
     case 'digit':
       return set.negate ? 'a' : '0'
@@ -57,6 +57,8 @@ function ofSet(set: { readonly kind: string; readonly negate?: boolean }): strin
       return set.negate ? 'a' : ' '
     case 'word':
       return set.negate ? '-' : 'a'
+    case 'property':
+      return plainIn(set.raw)
     default:
       return 'a'
   }

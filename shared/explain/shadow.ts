@@ -4,10 +4,11 @@
 // another match of the same hostname gets it and takes everything that this one takes, this one is shadowed. So each
 // match costs one decision, and no reachable rule is ever reported.
 
+import { longestRegexText } from '../config/defaults.ts'
 import type { Config, Route } from '../config/parse.ts'
 import type { Problem } from '../config/problem.ts'
 import type { RequestFacts } from '../decide/facts.ts'
-import { matchHttp } from '../decide/match.ts'
+import { matchHttp, takesPath, takesValue } from '../decide/match.ts'
 import { isWildcard, listenerFor, servedHosts } from '../table/hostname.ts'
 import type { HostMatches } from '../table/route-index.ts'
 import type { Condition, HttpDoor, HttpListener, HttpMatch, Needs, Table } from '../table/table.ts'
@@ -49,11 +50,17 @@ export function shadowProblems(table: Table, config: Config): Problem[] {
       severity: 'warning',
       code: isWhole ? 'shadowed-rule' : 'shadowed-match',
       path: isWhole ? match.rule.path : `${match.rule.path}.match[${match.place}]`,
-      message: `${what} is shadowed: ${by.rule.id} takes every request it could; for one, ${describeWitness(witness)}`,
+      message: `${what} is shadowed: ${by.rule.id} takes every request it could${exceptFor(by, match)}; for one, ${describeWitness(witness)}`,
       mend: `Make its match narrower than that of ${by.rule.id}, put it before that rule, or remove it.`,
     }
   })
   return [...dedupe(problems), ...config.routes.flatMap((route, i) => unservedProblem(config, route, i))]
+}
+
+/** A prefix behind a regex still gets what no regex is asked about. */
+function exceptFor(by: HttpMatch, match: HttpMatch): string {
+  const isPartly = by.path.kind === 'regex' && match.path.kind === 'prefix'
+  return isPartly ? `, but for paths longer than ${longestRegexText} characters` : ''
 }
 
 /** Every match that is shadowed under every hostname it stands under. */
@@ -96,7 +103,7 @@ function shadowIn(
 }
 
 /** A request that the match takes, with as little in it as can be. Undefined when a regex has no simple sample. */
-function witnessOf(
+export function witnessOf(
   listener: HttpListener,
   hostname: string | undefined,
   match: HttpMatch,
@@ -126,7 +133,7 @@ function sampleHost(hostname: string | undefined): string {
   return isWildcard(hostname) ? `any-label${hostname.slice(1)}` : hostname
 }
 
-function witnessFacts(door: string, needs: Needs, witness: Witness): RequestFacts {
+export function witnessFacts(door: string, needs: Needs, witness: Witness): RequestFacts {
   return {
     door,
     scheme: 'http',
@@ -147,7 +154,10 @@ function witnessFacts(door: string, needs: Needs, witness: Witness): RequestFact
   }
 }
 
-/** Whether `wide` holds for every request for which `narrow` holds. Never true wrongly; false where it cannot be told. */
+/**
+ * Whether `wide` holds for every request for which `narrow` holds. Never true wrongly, but for paths that no regex is asked
+ * about; false where it cannot be told.
+ */
 export function takesAll(wide: HttpMatch, narrow: HttpMatch): boolean {
   if (!pathTakesAll(wide, narrow)) return false
   const methods = wide.methods
@@ -160,14 +170,16 @@ function pathTakesAll(wide: HttpMatch, narrow: HttpMatch): boolean {
   if (outer.kind === 'prefix' && outer.value === '/') return true
   if (outer.kind === inner.kind && outer.value === inner.value) return true
   if (outer.kind === 'regex')
-    return EVERYTHING.has(outer.value) || (inner.kind === 'exact' && wide.regex!.test(inner.value))
+    return EVERYTHING.has(outer.value) || (inner.kind === 'exact' && takesPath(wide.regex!, inner.value))
   if (outer.kind === 'exact' || inner.kind === 'regex') return false
   return inner.value.startsWith(`${outer.value}/`) || inner.value === outer.value
 }
 
 function impliedBy(condition: Condition, other: Condition): boolean {
   if (condition.on === 'address') {
-    return other.on === 'address' && other.cidrs.every(inner => condition.cidrs.some(outer => contains(outer, inner)))
+    return (
+      other.on === 'address' && other.cidrs.every(inner => condition.cidrs.some(outer => holdsNetwork(outer, inner)))
+    )
   }
   if (condition.on === 'country') {
     return other.on === 'country' && other.countries.every(country => condition.countries.includes(country))
@@ -175,10 +187,11 @@ function impliedBy(condition: Condition, other: Condition): boolean {
   if (condition.on !== other.on || !('index' in other) || condition.index !== other.index) return false
   if (condition.op === other.op && condition.value === other.value) return true
   if (condition.op === 'present') return other.op !== 'absent'
-  return condition.op === 'regex' && other.op === 'exact' && condition.regex!.test(other.value)
+  return condition.op === 'regex' && other.op === 'exact' && takesValue(condition.regex!, other.value)
 }
 
-function contains(outer: Cidr, inner: Cidr): boolean {
+/** Whether every address of `inner` is one of `outer`. */
+export function holdsNetwork(outer: Cidr, inner: Cidr): boolean {
   return (
     outer.family === inner.family &&
     outer.prefix <= inner.prefix &&

@@ -44,6 +44,17 @@ export function serializeCookie(cookie: CookieOut, isSecure: boolean): string {
   )
 }
 
+/**
+ * `Cache-Control` for an answer that carries a cookie of ours, or undefined when it may stay as it is: a shared cache
+ * that stored the answer would give everybody one user's variant (HAProxy's `cookie … nocache` does the same).
+ */
+export function privately(cacheControl: string | null): string | undefined {
+  if (cacheControl === null || cacheControl.trim() === '') return 'private'
+  const directives = cacheControl.split(',').map(directive => directive.trim())
+  if (directives.some(directive => /^(no-store|private)$/i.test(directive))) return undefined
+  return [...directives.filter(directive => !/^(public|s-maxage=.*)$/i.test(directive)), 'private'].join(', ')
+}
+
 function decode(value: string): string {
   const text = value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value
   if (!text.includes('%')) return text

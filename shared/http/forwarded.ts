@@ -23,6 +23,7 @@ export function setForwarded(
   const saidHost = client.isTrusted ? fields.get('x-forwarded-host') : null
   const saidPort = client.isTrusted ? fields.get('x-forwarded-port') : null
   for (const name of relatives) fields.delete(name)
+  removeUnderscored(fields)
 
   if (client.chain === undefined) fields.delete('x-forwarded-for')
   else fields.set('x-forwarded-for', client.chain)
@@ -34,6 +35,16 @@ export function setForwarded(
   const ownPort = port !== 0 ? port : proto === 'https' ? 443 : 80
   fields.set('x-forwarded-port', saidPort !== null && /^\d{1,5}$/.test(saidPort) ? saidPort : String(ownPort))
   fields.set('forwarded', forwardedOf(client.chain, proto, shownHost))
+}
+
+/**
+ * CGI, WSGI and Rack give an application `X_Forwarded_For` under the same name as `X-Forwarded-For`, so a client could write
+ * over what we say (CVE-2024-45614 in Puma). Every spelling of ours with an underscore goes.
+ */
+function removeUnderscored(fields: HeaderFields): void {
+  let ours = NONE
+  for (const name of fields.keys()) if (name.includes('_') && isOurs.test(name)) ours = [...ours, name]
+  for (const name of ours) fields.delete(name)
 }
 
 /**
@@ -80,3 +91,7 @@ const relatives: readonly string[] = [
   'x-real-ip',
   'true-client-ip',
 ]
+
+const isOurs =
+  /^(?:x[-_](?:forwarded|fourseven)[-_]|(?:x[-_]real|true[-_]client|cf[-_]connecting)[-_]ip$|x[-_]request[-_]id$)/i
+const NONE: readonly string[] = []

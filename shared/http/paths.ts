@@ -27,6 +27,15 @@ export function rewritePath(path: string, rewrite: NonNullable<Filters['rewrite'
   return withOneSlash(`${withoutEndSlash(rewrite.value)}${rest === '' || rest.startsWith('/') ? rest : `/${rest}`}`)
 }
 
+/** The path and query that an endpoint is asked for: as they were matched, or rewritten. */
+export function endpointPath(
+  facts: { readonly path: string; readonly search: string },
+  rewrite: Filters['rewrite'],
+  matchedPrefix: string,
+): string {
+  return (rewrite === undefined ? facts.path : rewritePath(facts.path, rewrite, matchedPrefix)) + facts.search
+}
+
 /**
  * The `Location` of a redirect: scheme, host, port and path from the config where it names them, else from the request;
  * the query is kept unless the new path brings its own. A new scheme means its own default port (Gateway API,

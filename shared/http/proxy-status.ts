@@ -15,6 +15,11 @@ export function proxyStatus(reason: Reason, details?: string): string {
   return shown === undefined ? `fourseven; error=${error}` : `fourseven; error=${error}; details=${quote(shown)}`
 }
 
+/** For an endpoint's answer whose body we replaced (RFC 9209 section 2.1.5). */
+export function receivedStatus(status: number): string {
+  return `fourseven; received-status=${status}`
+}
+
 /** An sf-string (RFC 8941 section 3.3.3). */
 function quote(text: string): string {
   return `"${text

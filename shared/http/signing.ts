@@ -1,4 +1,5 @@
-// Cookies of our own carry a signature, so that nobody can choose a variant or an endpoint by writing one.
+// Cookies of our own carry a signature when there is a key: then nobody can choose a variant or an endpoint by making one
+// up. A signed cookie says nothing of who may use it: one that was copied from another client is believed.
 
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'

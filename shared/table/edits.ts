@@ -1,7 +1,7 @@
 // The header edits of a rule as the machine reads them: plain data, so that a table can be cloned to a thread.
 
 import type { HeaderEdits } from '../config/parse.ts'
-import { compileTemplate, type Template } from '../config/template.ts'
+import { compileTemplate, type Template, type TemplateValues } from '../config/template.ts'
 
 export interface CompiledEdits {
   readonly remove: readonly string[]
@@ -17,4 +17,13 @@ export function compileEdits(edits: HeaderEdits): CompiledEdits | undefined {
     set: edits.set.map(([name, value]) => [name, compileTemplate(value)] as const),
     add: edits.add.map(([name, value]) => [name, compileTemplate(value)] as const),
   }
+}
+
+/** Whether one of the values holds a place for `value`. */
+export function fillsIn(edits: CompiledEdits | undefined, value: keyof TemplateValues): boolean {
+  if (edits === undefined) return false
+  return [...edits.set, ...edits.add].some(
+    ([, template]) =>
+      typeof template !== 'string' && template.some(part => typeof part !== 'string' && part.value === value),
+  )
 }

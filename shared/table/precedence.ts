@@ -3,6 +3,7 @@
 
 import type { HttpMatchConfig } from '../config/parse.ts'
 import { isWildcard } from './hostname.ts'
+import type { FlowMatch } from './table.ts'
 
 /** One number per step, lower first; compared from the left. */
 export type Rank = readonly number[]
@@ -48,6 +49,36 @@ export function compareRanks(a: Rank, b: Rank): number {
 /** The step at which two full ranks part. */
 export function decidingStep(a: Rank, b: Rank): PrecedenceStep {
   return precedenceSteps[decidingIndex(a, b)] ?? 'list order'
+}
+
+/** The steps for flows, in words for explain. */
+export const flowSteps = [
+  'a whole server name',
+  'most characters in a wildcard server name',
+  'a protocol (ALPN) match',
+  'the narrowest client address',
+  'list order',
+] as const
+
+/** Sorts the matches of a flow listener by `flowSteps`; the sort is stable, so ties keep list order. */
+export function compareFlowMatches(a: FlowMatch, b: FlowMatch): number {
+  return compareRanks(flowRank(a), flowRank(b))
+}
+
+/** The step at which two matches part. */
+export function decidingFlowStep(a: FlowMatch, b: FlowMatch): (typeof flowSteps)[number] {
+  return flowSteps[decidingIndex(flowRank(a), flowRank(b))] ?? 'list order'
+}
+
+function flowRank(match: FlowMatch): Rank {
+  const { sni, alpn, cidrs } = match
+  const isWhole = sni !== undefined && !isWildcard(sni)
+  return [isWhole ? 0 : 1, isWhole || sni === undefined ? 0 : -sni.length, alpn.length > 0 ? 0 : 1, -narrowness(cidrs)]
+}
+
+/** The length of the prefix; no network is the widest. Two of different families never take the same client. */
+function narrowness(cidrs: FlowMatch['cidrs']): number {
+  return cidrs[0]?.prefix ?? -1
 }
 
 function decidingIndex(a: Rank, b: Rank): number {

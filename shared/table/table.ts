@@ -1,19 +1,36 @@
 // What the machine reads: plain data without closures, so that it can be cloned to a thread. One table, one pointer:
 // a reload builds a new one and replaces a single reference.
 
-import type { ClientAddressSource, Filters, RedirectConfig, ReplyConfig, RetryConfig } from '../config/parse.ts'
+import type {
+  ClientAddressSource,
+  DoorLimits,
+  Filters,
+  HedgeConfig,
+  PeekConfig,
+  RedirectConfig,
+  ReplyConfig,
+  RetryConfig,
+  TlsEndingConfig,
+} from '../config/parse.ts'
+import type { SubrequestPlan } from '../config/subrequests.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Cidr } from '../wire/address.ts'
+import type { Cors } from './cors.ts'
 import type { CompiledEdits } from './edits.ts'
+import type { ErrorPage } from './pages.ts'
 import type { Rank } from './precedence.ts'
 import type { RouteIndex } from './route-index.ts'
 import type { Slots } from './slots.ts'
 
 export interface Table {
+  /** Names who runs this config with these endpoints: a request that comes back with it is in a loop. */
+  readonly instance: string
   readonly needs: Needs
   readonly pools: readonly Pool[]
   /** Endpoint id to its column in `observed`; kept over reloads. */
   readonly slots: ReadonlyMap<string, number>
+  /** Pool name to its index in `observed`; kept over reloads, so with gaps. */
+  readonly poolIndexes: ReadonlyMap<string, number>
   /** By the name a plane gives its door in the facts: `edge`. */
   readonly httpDoors: ReadonlyMap<string, HttpDoor>
   /** By listener name. */
@@ -30,7 +47,17 @@ export interface Needs {
   readonly queries: readonly string[]
   /** A match, a split or a hash asks for the parsed client address. */
   readonly address: boolean
+  /** A match or a header value asks for it. */
   readonly country: boolean
+  /** Where CORS finds its request headers; undefined when no rule has it. */
+  readonly cors: CorsNeeds | undefined
+}
+
+/** Into `headers`. */
+export interface CorsNeeds {
+  readonly origin: number
+  readonly method: number
+  readonly headers: number
 }
 
 export interface HttpDoor {
@@ -41,6 +68,11 @@ export interface HttpListener {
   readonly name: string
   readonly hostnames: readonly string[]
   readonly clientAddress: ClientAddressSource
+  /** How many requests the Worker may make for one of a client. */
+  readonly subrequests: number
+  readonly pages: readonly ErrorPage[] | undefined
+  readonly limits: DoorLimits
+  readonly hasVia: boolean
   readonly index: RouteIndex
 }
 
@@ -59,7 +91,23 @@ export interface HttpRule {
   /** For redirects and replies, which have no variant. */
   readonly responseEdits: CompiledEdits | undefined
   readonly retry: RetryConfig
+  readonly hedge: HedgeConfig | undefined
+  readonly mirrors: readonly Mirror[]
+  /** What it may take at worst. */
+  readonly subrequests: SubrequestPlan
   readonly timeouts: { readonly requestMs: number; readonly tryMs: number }
+  readonly cors: Cors | undefined
+  readonly pages: readonly ErrorPage[] | undefined
+  /** Infinity when not limited. */
+  readonly maxBodyBytes: number
+  /** The part of its requests that are recorded, 0 to 1. */
+  readonly sample: number
+}
+
+export interface Mirror {
+  readonly pool: Pool
+  /** Of requests, 0 to 1. */
+  readonly share: number
 }
 
 export interface HttpVariant {
@@ -143,12 +191,31 @@ export interface ForceRule {
 }
 
 export interface FlowListener {
+  readonly kind: 'tcp' | 'tls'
   readonly name: string
+  /** An address, a name, or the path of a unix socket. */
   readonly host: string
   readonly port: number
+  readonly socketMode: number | undefined
   readonly maxConnections: number
-  /** In rank order: most specific client address first, then list order. */
+  /** Infinity when not limited, as is `acceptRate`. */
+  readonly maxConnectionsPerAddress: number
+  readonly acceptRate: number
+  /** Empty: everybody. */
+  readonly allow: readonly Cidr[]
+  readonly deny: readonly Cidr[]
+  /** What a `tls` listener looks at before it decides. */
+  readonly peek: PeekConfig | undefined
+  /** Undefined: bytes pass through as they are. */
+  readonly ending: TlsEndingConfig | undefined
+  /** Narrowest first: the first that holds the peer says whether its connections begin with a PROXY header. */
+  readonly proxySources: readonly { readonly cidr: Cidr; readonly isRequired: boolean }[]
+  /** In rank order: see `flowSteps`. */
   readonly matches: readonly FlowMatch[]
+  /** The same by server name, whole or wildcard, each in rank order. */
+  readonly byName: ReadonlyMap<string, readonly FlowMatch[]>
+  /** Those that ask for no name. */
+  readonly anyName: readonly FlowMatch[]
 }
 
 export interface FlowRule {
@@ -168,9 +235,14 @@ export interface FlowVariant {
   readonly pool: Pool
 }
 
+/** One match of one rule under one of its server names. */
 export interface FlowMatch {
   readonly rule: FlowRule
   readonly place: number
+  /** Lower case, `*.` may stand in front; undefined: any client, also one that names none or speaks no TLS. */
+  readonly sni: string | undefined
+  /** Empty: any client. */
+  readonly alpn: readonly string[]
   /** Empty: any client. */
   readonly cidrs: readonly Cidr[]
 }

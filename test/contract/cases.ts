@@ -11,9 +11,11 @@ export interface Suite {
 
 export interface Case {
   readonly it: string
-  /** `GET http://host/path`, or `tcp LISTENER` for a flow. */
+  /** `GET http://host/path`, or `tcp LISTENER` or `tls LISTENER` for a flow. */
   readonly ask: string
   readonly with?: Readonly<Record<string, string>>
+  /** What a client of a `tls` listener asks for, or its first bytes when it speaks no TLS. */
+  readonly hello?: { readonly sni?: string; readonly alpn?: readonly string[] } | string
   /** Client address; for a flow a loopback address that the client binds. */
   readonly from?: string
   readonly country?: string
@@ -50,6 +52,75 @@ const pools = {
 const edge = { web: { kind: 'edge' } } as const
 
 export const suites: readonly Suite[] = [
+  {
+    name: 'regexes',
+    config: {
+      listeners: edge,
+      pools,
+      routes: [
+        {
+          name: 'regexes',
+          rules: [
+            { name: 'code', match: { path: { regex: '/\\u{61}b' } }, pool: 'one' },
+            { name: 'upper', match: { path: '/who', header: { 'x-name': { regex: '\\p{Lu}.*' } } }, pool: 'one' },
+            { name: 'cookie', match: { path: '/who', cookie: { name: { regex: '\\p{Lu}.*' } } }, pool: 'two' },
+            { name: 'query', match: { path: '/asked', query: { q: { regex: '[^]*' } } }, pool: 'two' },
+            { name: 'any', match: { path: { regex: '/long.*' } }, pool: 'three' },
+          ],
+        },
+      ],
+    },
+    cases: [
+      { it: 'a code point in braces is that character', ask: 'GET http://x.test/ab', get: { rule: 'regexes/code' } },
+      {
+        it: 'and not the letter u so many times',
+        ask: `GET http://x.test/${'u'.repeat(61)}b`,
+        get: { rule: null },
+      },
+      {
+        it: 'a Unicode property holds for a header',
+        ask: 'GET http://x.test/who',
+        with: { 'x-name': 'Ada' },
+        get: { rule: 'regexes/upper' },
+      },
+      {
+        it: 'and does not for one without it',
+        ask: 'GET http://x.test/who',
+        with: { 'x-name': 'p{Lu}' },
+        get: { rule: null },
+      },
+      {
+        it: 'a Unicode property holds for a cookie',
+        ask: 'GET http://x.test/who',
+        with: { cookie: 'name=Ada' },
+        get: { rule: 'regexes/cookie' },
+      },
+      {
+        it: 'a regex takes a path of 2,048 characters',
+        ask: `GET http://x.test/long${'a'.repeat(2_043)}`,
+        get: { rule: 'regexes/any' },
+      },
+      { it: 'and none of more', ask: `GET http://x.test/long${'a'.repeat(2_044)}`, get: { rule: null } },
+      {
+        it: 'a regex takes a header of 2,048 characters',
+        ask: 'GET http://x.test/who',
+        with: { 'x-name': `A${'b'.repeat(2_047)}` },
+        get: { rule: 'regexes/upper' },
+      },
+      {
+        it: 'and none that is longer',
+        ask: 'GET http://x.test/who',
+        with: { 'x-name': `A${'b'.repeat(2_048)}` },
+        get: { rule: null },
+      },
+      {
+        it: 'a regex takes a value of a query',
+        ask: 'GET http://x.test/asked?q=a%20b',
+        get: { rule: 'regexes/query' },
+      },
+      { it: 'but none with a line break', ask: 'GET http://x.test/asked?q=a%0Ab', get: { rule: null } },
+    ],
+  },
   {
     name: 'paths',
     config: {
@@ -1292,6 +1363,336 @@ export const suites: readonly Suite[] = [
     ],
   },
   {
+    name: 'CORS',
+    config: {
+      listeners: edge,
+      pools,
+      routes: [
+        {
+          name: 'c',
+          rules: [
+            {
+              name: 'named',
+              match: { path: '/named' },
+              pool: 'one',
+              cors: {
+                origins: ['https://app.test', 'https://*.app.test:8443'],
+                methods: ['GET', 'put'],
+                headers: ['X-Token', 'Content-Type'],
+                expose: ['X-Total'],
+                credentials: true,
+                maxAge: '10m',
+              },
+            },
+            { name: 'any', match: { path: '/any' }, pool: 'one', cors: { origins: ['*'] } },
+            {
+              name: 'any-credentials',
+              match: { path: '/echo' },
+              pool: 'one',
+              cors: { origins: ['*'], methods: ['*'], headers: ['*'], credentials: true },
+            },
+            {
+              name: 'post',
+              match: { path: '/post', method: 'POST' },
+              pool: 'two',
+              cors: { origins: ['https://app.test'] },
+            },
+            {
+              name: 'own',
+              match: { path: '/own', method: 'OPTIONS' },
+              pool: 'three',
+              cors: { origins: ['https://app.test'] },
+            },
+            { name: 'own-post', match: { path: '/own', method: 'POST' }, pool: 'two' },
+            { name: 'redirect', match: { path: '/old' }, redirect: { path: '/new' }, cors: { origins: ['*'] } },
+            {
+              name: 'filtered',
+              match: { path: '/filtered' },
+              pool: 'one',
+              cors: { origins: ['https://app.test'] },
+              filters: { responseHeaders: { set: { 'timing-allow-origin': '*' } } },
+            },
+            { name: 'plain', match: { path: '/' }, pool: 'one' },
+          ],
+        },
+      ],
+    },
+    cases: [
+      {
+        it: 'a page of an allowed origin may read the answer',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'https://app.test' },
+        get: {
+          rule: 'c/named',
+          pool: 'one',
+          answer: {
+            'access-control-allow-origin': 'https://app.test',
+            'access-control-allow-credentials': 'true',
+            'access-control-expose-headers': 'x-total',
+            'access-control-allow-methods': null,
+            vary: 'Accept-Encoding, Origin',
+          },
+        },
+      },
+      {
+        it: 'another origin passes and gets no permission',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'https://evil.test' },
+        get: {
+          rule: 'c/named',
+          answer: {
+            'access-control-allow-origin': null,
+            'access-control-allow-credentials': null,
+            vary: 'Accept-Encoding, Origin',
+          },
+        },
+      },
+      {
+        it: 'a request without an origin varies by it all the same',
+        ask: 'GET http://x.test/named',
+        get: { rule: 'c/named', answer: { 'access-control-allow-origin': null, vary: 'Accept-Encoding, Origin' } },
+      },
+      {
+        it: 'a star in an origin takes one label',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'https://a.app.test:8443' },
+        get: { rule: 'c/named', answer: { 'access-control-allow-origin': 'https://a.app.test:8443' } },
+      },
+      {
+        it: 'a star in an origin takes several labels',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'https://a.b.app.test:8443' },
+        get: { rule: 'c/named', answer: { 'access-control-allow-origin': 'https://a.b.app.test:8443' } },
+      },
+      {
+        it: 'a star in an origin does not take the bare name',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'https://app.test:8443' },
+        get: { rule: 'c/named', answer: { 'access-control-allow-origin': null } },
+      },
+      {
+        it: 'a name that only ends alike is another origin',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'https://evilapp.test:8443' },
+        get: { rule: 'c/named', answer: { 'access-control-allow-origin': null } },
+      },
+      {
+        it: 'another scheme is another origin',
+        ask: 'GET http://x.test/named',
+        with: { origin: 'http://app.test' },
+        get: { rule: 'c/named', answer: { 'access-control-allow-origin': null } },
+      },
+      {
+        it: 'any origin gets a star, which varies by nothing',
+        ask: 'GET http://x.test/any',
+        with: { origin: 'https://evil.test' },
+        get: { rule: 'c/any', answer: { 'access-control-allow-origin': '*', vary: 'Accept-Encoding' } },
+      },
+      {
+        it: 'any origin with credentials gets itself',
+        ask: 'GET http://x.test/echo',
+        with: { origin: 'https://evil.test' },
+        get: {
+          rule: 'c/any-credentials',
+          answer: { 'access-control-allow-origin': 'https://evil.test', 'access-control-allow-credentials': 'true' },
+        },
+      },
+      {
+        it: "without CORS the endpoint's own fields stay",
+        ask: 'GET http://x.test/plain',
+        with: { origin: 'https://app.test' },
+        get: { rule: 'c/plain', answer: { 'access-control-allow-origin': 'https://endpoint.test' } },
+      },
+      {
+        it: 'a preflight is answered here',
+        ask: 'OPTIONS http://x.test/named',
+        with: {
+          origin: 'https://app.test',
+          'access-control-request-method': 'PUT',
+          'access-control-request-headers': 'x-token',
+        },
+        get: {
+          rule: 'c/named',
+          status: 204,
+          body: '',
+          answer: {
+            'access-control-allow-origin': 'https://app.test',
+            'access-control-allow-credentials': 'true',
+            'access-control-allow-methods': 'GET, PUT',
+            'access-control-allow-headers': 'x-token, content-type',
+            'access-control-max-age': '600',
+            'access-control-expose-headers': null,
+            vary: 'Origin',
+          },
+        },
+      },
+      {
+        it: 'a preflight of another origin gets no permission',
+        ask: 'OPTIONS http://x.test/named',
+        with: { origin: 'https://evil.test', 'access-control-request-method': 'PUT' },
+        get: {
+          rule: 'c/named',
+          status: 204,
+          answer: { 'access-control-allow-origin': null, 'access-control-allow-methods': null, vary: 'Origin' },
+        },
+      },
+      {
+        it: 'a preflight for any origin gets the safe methods and five seconds',
+        ask: 'OPTIONS http://x.test/any',
+        with: { origin: 'https://evil.test', 'access-control-request-method': 'GET' },
+        get: {
+          rule: 'c/any',
+          status: 204,
+          answer: {
+            'access-control-allow-origin': '*',
+            'access-control-allow-methods': 'GET, HEAD, POST',
+            'access-control-allow-headers': null,
+            'access-control-max-age': '5',
+            vary: null,
+          },
+        },
+      },
+      {
+        it: 'with credentials stars become what was asked',
+        ask: 'OPTIONS http://x.test/echo',
+        with: {
+          origin: 'https://evil.test',
+          'access-control-request-method': 'PATCH',
+          'access-control-request-headers': 'x-a,x-b',
+        },
+        get: {
+          rule: 'c/any-credentials',
+          status: 204,
+          answer: {
+            'access-control-allow-origin': 'https://evil.test',
+            'access-control-allow-methods': 'PATCH',
+            'access-control-allow-headers': 'x-a,x-b',
+            vary: 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers',
+          },
+        },
+      },
+      {
+        it: 'a preflight is matched as the request it asks about',
+        ask: 'OPTIONS http://x.test/post',
+        with: { origin: 'https://app.test', 'access-control-request-method': 'POST' },
+        get: { rule: 'c/post', status: 204, answer: { 'access-control-allow-origin': 'https://app.test' } },
+      },
+      {
+        it: 'a preflight about a method that the rule does not take goes to the endpoint',
+        ask: 'OPTIONS http://x.test/post',
+        with: { origin: 'https://app.test', 'access-control-request-method': 'DELETE' },
+        get: { rule: 'c/plain', pool: 'one' },
+      },
+      {
+        it: 'a rule for OPTIONS with CORS answers when the request asked about has none',
+        ask: 'OPTIONS http://x.test/own',
+        with: { origin: 'https://app.test', 'access-control-request-method': 'POST' },
+        get: { rule: 'c/own', status: 204, answer: { 'access-control-allow-origin': 'https://app.test' } },
+      },
+      {
+        it: 'OPTIONS without a method to ask about is no preflight',
+        ask: 'OPTIONS http://x.test/named',
+        with: { origin: 'https://app.test' },
+        get: { rule: 'c/named', pool: 'one', answer: { 'access-control-allow-origin': 'https://app.test' } },
+      },
+      {
+        it: 'OPTIONS without an origin is no preflight',
+        ask: 'OPTIONS http://x.test/named',
+        with: { 'access-control-request-method': 'PUT' },
+        get: { rule: 'c/named', pool: 'one' },
+      },
+      {
+        it: 'a redirect may be read too',
+        ask: 'GET http://x.test/old',
+        with: { origin: 'https://app.test' },
+        get: { rule: 'c/redirect', status: 302, answer: { 'access-control-allow-origin': '*' } },
+      },
+      {
+        it: 'the response filters of the rule are on a preflight as well',
+        ask: 'OPTIONS http://x.test/filtered',
+        with: { origin: 'https://app.test', 'access-control-request-method': 'GET' },
+        get: { rule: 'c/filtered', status: 204, answer: { 'timing-allow-origin': '*' } },
+      },
+    ],
+  },
+  {
+    name: 'error pages',
+    config: {
+      listeners: {
+        web: {
+          kind: 'edge',
+          errorPages: {
+            '404': { body: '<p>nothing here</p>' },
+            '4xx': { body: 'client {request.id}', contentType: 'text/plain' },
+            '5xx': { body: '<p>sorry</p>{route}' },
+          },
+        },
+      },
+      pools,
+      routes: [
+        {
+          name: 'e',
+          hostnames: ['x.test'],
+          rules: [
+            { name: 'reply', match: { path: '/reply' }, reply: { status: 404, body: 'as written' } },
+            { name: 'plain', match: { path: '/plain' }, pool: 'one' },
+          ],
+        },
+      ],
+    },
+    cases: [
+      {
+        it: 'the 404 without a route has the page of the listener',
+        ask: 'GET http://x.test/nowhere',
+        get: {
+          rule: null,
+          status: 404,
+          body: '<p>nothing here</p>',
+          answer: {
+            'content-type': 'text/html; charset=utf-8',
+            'proxy-status': 'fourseven; error=destination_not_found',
+            'cache-control': 'no-store',
+          },
+        },
+      },
+      {
+        it: 'HEAD gets the page without its body',
+        ask: 'HEAD http://x.test/nowhere',
+        get: { rule: null, status: 404, body: '', answer: { 'content-type': 'text/html; charset=utf-8' } },
+      },
+      {
+        it: 'a reply of the config is no error of ours',
+        ask: 'GET http://x.test/reply',
+        get: { rule: 'e/reply', status: 404, body: 'as written' },
+      },
+      { it: 'an answer that is no error has no page', ask: 'GET http://x.test/plain', get: { rule: 'e/plain' } },
+    ],
+  },
+  {
+    name: 'traces and loops',
+    config: { listeners: edge, pools, routes: [{ name: 't', pool: 'one' }] },
+    cases: [
+      {
+        it: 'tracestate stays with a trace that is continued',
+        ask: 'GET http://x.test/',
+        with: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', tracestate: 'a=1,b=2' },
+        get: { rule: 't/0', sees: { headers: { tracestate: 'a=1,b=2' } } },
+      },
+      {
+        it: 'tracestate goes when there is no trace to continue',
+        ask: 'GET http://x.test/',
+        with: { traceparent: '00-00000000000000000000000000000000-00f067aa0ba902b7-01', tracestate: 'a=1' },
+        get: { rule: 't/0', sees: { headers: { tracestate: null } } },
+      },
+      {
+        it: 'the list of instances is never in an answer',
+        ask: 'GET http://x.test/',
+        with: { 'x-fourseven-instances': 'other' },
+        get: { rule: 't/0', answer: { 'x-fourseven-instances': null } },
+      },
+    ],
+  },
+  {
     name: 'flows',
     config: {
       listeners: { db: { kind: 'tcp', address: '127.0.0.1:0' }, bare: { kind: 'tcp', address: '127.0.0.1:0' } },
@@ -1308,6 +1709,8 @@ export const suites: readonly Suite[] = [
             { name: 'rest', pool: 'one' },
             { name: 'net', match: { address: '127.0.1.0/24' }, pool: 'two' },
             { name: 'one-client', match: { address: ['127.0.1.9'] }, pool: 'three' },
+            { name: 'wide', match: { address: '127.1.0.0/16' }, pool: 'three' },
+            { name: 'mixed', match: { address: ['127.1.3.0/24', '2001:db8::/16'] }, pool: 'two' },
             {
               name: 'split',
               match: { address: '127.0.2.0/24' },
@@ -1342,6 +1745,12 @@ export const suites: readonly Suite[] = [
       },
       { it: 'the last address of a network is in it', ask: 'tcp db', from: '127.0.1.255', get: { rule: 'db/net' } },
       {
+        it: 'a narrow network in a list with a wide one still counts as narrow',
+        ask: 'tcp db',
+        from: '127.1.3.1',
+        get: { rule: 'db/mixed', pool: 'two' },
+      },
+      {
         it: 'a flow may be split',
         ask: 'tcp db',
         from: '127.0.2.1',
@@ -1358,6 +1767,256 @@ export const suites: readonly Suite[] = [
         ask: 'tcp bare',
         from: '127.0.0.1',
         get: { rule: null, reason: 'destination_not_found' },
+      },
+    ],
+  },
+  {
+    name: 'tls',
+    config: {
+      listeners: { door: { kind: 'tls', address: '127.0.0.1:0' }, strict: { kind: 'tls', address: '127.0.0.1:0' } },
+      pools: {
+        one: { endpoints: ['${ONE_TCP}'] },
+        two: { endpoints: ['${TWO_TCP}'] },
+        three: { endpoints: ['${THREE_TCP}'] },
+      },
+      routes: [
+        {
+          name: 'door',
+          listener: 'door',
+          rules: [
+            { name: 'rest', pool: 'one' },
+            { name: 'net', match: { address: '127.0.1.0/24' }, pool: 'two' },
+            { name: 'h2', match: { alpn: 'h2' }, pool: 'two' },
+            { name: 'wild', match: { sni: '*.example.com' }, pool: 'one' },
+            { name: 'deeper', match: { sni: '*.deep.example.com' }, pool: 'two' },
+            { name: 'app', match: { sni: ['app.example.com', 'www.example.com'] }, pool: 'three' },
+            { name: 'app-net', match: { sni: 'app.example.com', address: '127.0.1.0/24' }, pool: 'two' },
+            { name: 'app-h2', match: { sni: 'app.example.com', alpn: ['h2', 'h3'] }, pool: 'one' },
+            { name: 'only-h2', match: { sni: 'h2.example.com', alpn: 'h2' }, pool: 'three' },
+          ],
+        },
+        {
+          name: 'strict',
+          listener: 'strict',
+          rules: [
+            { name: 'app', match: { sni: 'app.example.com' }, pool: 'one' },
+            { name: 'pg', match: { alpn: 'postgresql', address: '127.0.1.0/24' }, pool: 'two' },
+            {
+              name: 'split',
+              match: { sni: 'split.example.com' },
+              variants: [
+                { name: 'old', weight: 0, pool: 'one' },
+                { name: 'new', weight: 1, pool: 'three' },
+              ],
+            },
+          ],
+        },
+      ],
+    },
+    cases: [
+      {
+        it: 'a whole name comes before its wildcard',
+        ask: 'tls door',
+        hello: { sni: 'app.example.com' },
+        get: { rule: 'door/app', pool: 'three' },
+      },
+      {
+        it: 'any name of a list will do',
+        ask: 'tls door',
+        hello: { sni: 'www.example.com' },
+        get: { rule: 'door/app', pool: 'three' },
+      },
+      {
+        it: 'names are compared without case',
+        ask: 'tls door',
+        hello: { sni: 'APP.Example.COM' },
+        get: { rule: 'door/app', pool: 'three' },
+      },
+      {
+        it: 'a wildcard takes one label',
+        ask: 'tls door',
+        hello: { sni: 'other.example.com' },
+        get: { rule: 'door/wild', pool: 'one' },
+      },
+      {
+        it: 'a wildcard takes several labels',
+        ask: 'tls door',
+        hello: { sni: 'a.b.example.com' },
+        get: { rule: 'door/wild', pool: 'one' },
+      },
+      {
+        it: 'the longest wildcard wins',
+        ask: 'tls door',
+        hello: { sni: 'a.deep.example.com' },
+        get: { rule: 'door/deeper', pool: 'two' },
+      },
+      {
+        it: 'a wildcard does not take the name behind it',
+        ask: 'tls door',
+        hello: { sni: 'example.com' },
+        get: { rule: 'door/rest', pool: 'one' },
+      },
+      {
+        it: 'of rules with one name the one with a protocol comes first',
+        ask: 'tls door',
+        hello: { sni: 'app.example.com', alpn: ['http/1.1', 'h2'] },
+        get: { rule: 'door/app-h2', pool: 'one' },
+      },
+      {
+        it: 'a protocol comes before an address',
+        ask: 'tls door',
+        from: '127.0.1.1',
+        hello: { sni: 'app.example.com', alpn: ['h3'] },
+        get: { rule: 'door/app-h2', pool: 'one' },
+      },
+      {
+        it: 'then the one with the narrowest address',
+        ask: 'tls door',
+        from: '127.0.1.1',
+        hello: { sni: 'app.example.com' },
+        get: { rule: 'door/app-net', pool: 'two' },
+      },
+      {
+        it: 'a name whose only rule wants another protocol goes on to its wildcard',
+        ask: 'tls door',
+        hello: { sni: 'h2.example.com', alpn: ['http/1.1'] },
+        get: { rule: 'door/wild', pool: 'one' },
+      },
+      {
+        it: 'a wildcard comes before a protocol alone',
+        ask: 'tls door',
+        hello: { sni: 'other.example.com', alpn: ['h2'] },
+        get: { rule: 'door/wild', pool: 'one' },
+      },
+      {
+        it: 'a protocol alone takes any name that nobody has',
+        ask: 'tls door',
+        hello: { sni: 'elsewhere.test', alpn: ['h2'] },
+        get: { rule: 'door/h2', pool: 'two' },
+      },
+      {
+        it: 'a protocol alone takes a client without a name',
+        ask: 'tls door',
+        hello: { alpn: ['h2', 'http/1.1'] },
+        get: { rule: 'door/h2', pool: 'two' },
+      },
+      {
+        it: 'a client without a name reaches the rule that asks for none',
+        ask: 'tls door',
+        hello: {},
+        get: { rule: 'door/rest', pool: 'one' },
+      },
+      {
+        it: 'a client that speaks no TLS reaches the rule that asks for none',
+        ask: 'tls door',
+        hello: 'GET / HTTP/1.1\r\n\r\n',
+        get: { rule: 'door/rest', pool: 'one' },
+      },
+      {
+        it: 'a client that speaks no TLS has an address all the same',
+        ask: 'tls door',
+        from: '127.0.1.1',
+        hello: 'SSH-2.0-x\r\n',
+        get: { rule: 'door/net', pool: 'two' },
+      },
+      {
+        it: 'a rule for a name may split',
+        ask: 'tls strict',
+        hello: { sni: 'split.example.com' },
+        get: { rule: 'strict/split', variant: 'new', pool: 'three' },
+      },
+      {
+        it: 'a name that nobody has is refused',
+        ask: 'tls strict',
+        hello: { sni: 'other.example.com' },
+        get: { rule: null, reason: 'destination_not_found' },
+      },
+      {
+        it: 'no name is refused where every rule asks for one',
+        ask: 'tls strict',
+        hello: { alpn: ['h2'] },
+        get: { rule: null, reason: 'server_name_missing' },
+      },
+      {
+        it: 'no TLS is refused where every rule asks for something in it',
+        ask: 'tls strict',
+        hello: 'GET / HTTP/1.1\r\n\r\n',
+        get: { rule: null, reason: 'not_tls' },
+      },
+      {
+        it: 'a protocol and an address have to hold both',
+        ask: 'tls strict',
+        hello: { sni: 'x.test', alpn: ['postgresql'] },
+        get: { rule: null, reason: 'destination_not_found' },
+      },
+      {
+        it: 'a protocol and an address that hold both serve',
+        ask: 'tls strict',
+        from: '127.0.1.7',
+        hello: { alpn: ['postgresql'] },
+        get: { rule: 'strict/pg', pool: 'two' },
+      },
+    ],
+  },
+  {
+    name: 'copies',
+    config: {
+      listeners: { web: { kind: 'edge', subrequests: 4 } },
+      pools: { ...pools, two: { endpoints: [{ address: '${TWO}' }, { address: '${THREE}', priority: 1 }] } },
+      routes: [
+        {
+          name: 'copies',
+          rules: [
+            {
+              name: 'mirrored',
+              match: { path: '/mirrored' },
+              pool: 'one',
+              mirrors: [{ pool: 'two' }, { pool: 'three' }],
+            },
+            { name: 'hedged', match: { path: '/hedged' }, pool: 'two', hedge: { after: '10s' } },
+            {
+              name: 'split',
+              match: { path: '/split' },
+              variants: [
+                { name: 'reply', weight: 1, reply: { status: 418, body: 'short' } },
+                { name: 'one', weight: 0, pool: 'one' },
+              ],
+              split: { by: 'address', force: { header: 'x-to', to: 'one' } },
+              mirrors: [{ pool: 'three' }],
+            },
+          ],
+        },
+      ],
+    },
+    cases: [
+      {
+        it: 'a mirrored request is answered by its own pool, whose endpoint sees nothing of the mirrors',
+        ask: 'GET http://x.test/mirrored',
+        get: { rule: 'copies/mirrored', pool: 'one', sees: { headers: { 'x-fourseven-mirror': null } } },
+      },
+      {
+        it: 'a client cannot say that its request is a copy',
+        ask: 'GET http://x.test/mirrored',
+        with: { 'x-fourseven-mirror': '1' },
+        get: { rule: 'copies/mirrored', pool: 'one', sees: { headers: { 'x-fourseven-mirror': null } } },
+      },
+      {
+        it: 'a hedged request that is answered in time is as any other',
+        ask: 'GET http://x.test/hedged',
+        get: { rule: 'copies/hedged', pool: 'two' },
+      },
+      {
+        it: 'a variant that replies mirrors nothing',
+        ask: 'GET http://x.test/split',
+        from: '203.0.113.7',
+        get: { rule: 'copies/split', variant: 'reply', status: 418, body: 'short' },
+      },
+      {
+        it: 'a variant with a pool beside it is forwarded',
+        ask: 'GET http://x.test/split',
+        with: { 'x-to': 'always' },
+        from: '203.0.113.7',
+        get: { rule: 'copies/split', variant: 'one', pool: 'one' },
       },
     ],
   },

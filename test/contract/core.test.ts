@@ -1,8 +1,10 @@
 // The contract table through the core: the decision alone, and explain beside it.
 
 import { describe, expect, it } from 'vitest'
+import type { HttpDecision } from '../../shared/decide/decision.ts'
 import { decideFlow } from '../../shared/decide/flow.ts'
 import { decideHttp } from '../../shared/decide/http.ts'
+import { matchedPrefix } from '../../shared/decide/match.ts'
 import { explainFlow } from '../../shared/explain/flow.ts'
 import { explainHttp } from '../../shared/explain/http.ts'
 import { redirectLocation } from '../../shared/http/paths.ts'
@@ -29,7 +31,7 @@ for (const suite of suites) {
   describe(`core: ${suite.name}`, () => {
     const table = tableOf(suite.config, variables)
     for (const one of suite.cases) {
-      it(one.it, () => (one.ask.startsWith('tcp ') ? checkFlow(one) : checkRequest(one)))
+      it(one.it, () => (/^(tcp|tls) /.test(one.ask) ? checkFlow(one) : checkRequest(one)))
     }
 
     function checkRequest(one: Case): void {
@@ -42,13 +44,12 @@ for (const suite of suites) {
       if (get.variant !== undefined) expect('variant' in decision && decision.variant?.name).toBe(get.variant)
       if (get.reason !== undefined) expect(decision.do === 'reply' && decision.reason).toBe(get.reason)
       if (get.status !== undefined) {
-        expect(decision.do === 'redirect' ? decision.redirect.status : decision.do === 'reply' && decision.status).toBe(
-          get.status,
-        )
+        expect(statusOf(decision)).toBe(get.status)
       }
       if (get.location !== undefined) {
         expect(
-          decision.do === 'redirect' && redirectLocation(decision.redirect, facts, decision.match.path.value),
+          decision.do === 'redirect' &&
+            redirectLocation(decision.redirect, facts, matchedPrefix(decision.match, facts.path)),
         ).toBe(get.location)
       }
       if (get.cookies !== undefined) {
@@ -62,9 +63,20 @@ for (const suite of suites) {
       }
     }
 
+    function statusOf(decision: HttpDecision): number | undefined {
+      if (decision.do === 'preflight') return 204
+      if (decision.do === 'redirect') return decision.redirect.status
+      return decision.do === 'reply' ? decision.status : undefined
+    }
+
     function checkFlow(one: Case): void {
       const listener = table.flowListeners.get(one.ask.slice(4))!
-      const facts = flowFacts(listener.name, one.from!)
+      const facts = flowFacts(
+        listener.name,
+        one.from ?? '127.0.0.1',
+        50_000,
+        one.ask.startsWith('tls ') ? one.hello : undefined,
+      )
       const observed = observedFor(table)
       const decision = decideFlow(listener, facts, observed, draw)
       expect(decision.rule?.id ?? null).toBe(one.get.rule)
@@ -72,7 +84,12 @@ for (const suite of suites) {
       if (one.get.variant !== undefined)
         expect(decision.do === 'forward' && decision.variant.name).toBe(one.get.variant)
       if (one.get.reason !== undefined) expect(decision.do === 'refuse' && decision.reason).toBe(one.get.reason)
-      expect(explainFlow(listener, facts, observed, draw).decision.rule ?? null).toBe(one.get.rule)
+      const explained = explainFlow(listener, facts, observed, draw)
+      expect(explained.decision.rule ?? null).toBe(one.get.rule)
+      const serving = explained.candidates.filter(candidate => candidate.verdict === 'serves')
+      expect(serving.map(candidate => candidate.rule)).toEqual(one.get.rule === null ? [] : [one.get.rule])
+      const holding = explained.candidates.find(candidate => candidate.failed === undefined)
+      expect(holding?.verdict ?? 'serves').toBe('serves')
     }
   })
 }

@@ -36,6 +36,9 @@ function teller(name: string) {
     request.resume()
     const seen = { endpoint: name, method: request.method, url: request.url, headers: request.headers }
     response.setHeader('x-internal', 'yes')
+    response.setHeader('access-control-allow-origin', 'https://endpoint.test')
+    response.setHeader('x-fourseven-instances', String(request.headers['x-fourseven-instances']))
+    response.setHeader('vary', 'Accept-Encoding')
     response.end(JSON.stringify(seen))
   })
 }

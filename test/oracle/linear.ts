@@ -69,7 +69,7 @@ function matchHolds(match: HttpMatchConfig, request: OracleRequest): boolean {
 
 function pathHolds(wanted: HttpMatchConfig['path'], path: string): boolean {
   if (wanted.kind === 'exact') return path === wanted.value
-  if (wanted.kind === 'regex') return new RegExp(`^(?:${wanted.value})$`).test(path)
+  if (wanted.kind === 'regex') return new RegExp(`^(?:${wanted.value})$`, 'u').test(path)
   const elements = wanted.value.split('/').filter(element => element !== '')
   return (
     path
@@ -83,5 +83,5 @@ function valueHolds(wanted: NamedValueMatch, value: string | undefined): boolean
   if (wanted.op === 'present') return value !== undefined
   if (wanted.op === 'absent') return value === undefined
   if (value === undefined) return false
-  return wanted.op === 'exact' ? value === wanted.value : new RegExp(`^(?:${wanted.value})$`).test(value)
+  return wanted.op === 'exact' ? value === wanted.value : new RegExp(`^(?:${wanted.value})$`, 'u').test(value)
 }

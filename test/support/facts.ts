@@ -3,7 +3,7 @@
 import type { FlowFacts, RequestFacts } from '../../shared/decide/facts.ts'
 import { pickCookies } from '../../shared/http/cookies.ts'
 import { normalizePath } from '../../shared/http/paths.ts'
-import { EDGE_DOOR } from '../../shared/table/compile.ts'
+import { EDGE_DOOR } from '../../shared/table/compile-http.ts'
 import type { Table } from '../../shared/table/table.ts'
 import { parseAddress } from '../../shared/wire/address.ts'
 
@@ -42,7 +42,14 @@ export function requestFacts(table: Table, asked: Asked): RequestFacts {
   }
 }
 
-export function flowFacts(listener: string, from: string, port = 50_000): FlowFacts {
+/** @param hello what a client of a `tls` listener asks for, or its first bytes when it speaks no TLS */
+export function flowFacts(
+  listener: string,
+  from: string,
+  port = 50_000,
+  hello?: { readonly sni?: string | undefined; readonly alpn?: readonly string[] | undefined } | string,
+): FlowFacts {
+  const asked = typeof hello === 'string' ? undefined : hello
   return {
     listener,
     clientAddress: from,
@@ -50,6 +57,12 @@ export function flowFacts(listener: string, from: string, port = 50_000): FlowFa
     clientPort: port,
     localAddress: '127.0.0.1',
     localPort: 7000,
+    peerAddress: from,
+    peerPort: port,
+    proxyHeader: undefined,
+    peeked: hello === undefined ? 'nothing' : asked === undefined ? 'not-tls' : 'hello',
+    sni: asked?.sni?.toLowerCase(),
+    alpn: asked?.alpn ?? [],
     now: 1_000_000,
   }
 }

@@ -5,7 +5,8 @@ import { parse } from '../../../shared/config/parse.ts'
 import { matchHttp } from '../../../shared/decide/match.ts'
 import { sampleOf } from '../../../shared/explain/sample.ts'
 import { findShadowed, shadowProblems } from '../../../shared/explain/shadow.ts'
-import { compile, EDGE_DOOR } from '../../../shared/table/compile.ts'
+import { compile } from '../../../shared/table/compile.ts'
+import { EDGE_DOOR } from '../../../shared/table/compile-http.ts'
 import { requestFacts } from '../../support/facts.ts'
 
 function problemsOf(...matches: (HttpMatchInput | HttpMatchInput[])[]) {
@@ -155,12 +156,21 @@ it('every witness is taken by the rule that shadows, and no shadowed rule is eve
 })
 
 describe('a sample', () => {
-  it.each(['/v[0-9]+', '(a|b)c?', '/[^/]+/x', '\\d{3}-\\w+', '.*', '', '/a\\.png', '(?:de|fr)-.+', '[^a]b'])(
-    'is taken by %s',
-    pattern => {
-      expect(sampleOf(pattern)).toMatch(new RegExp(`^(?:${pattern})$`))
-    },
-  )
+  it.each([
+    '/v[0-9]+',
+    '(a|b)c?',
+    '/[^/]+/x',
+    '\\d{3}-\\w+',
+    '.*',
+    '',
+    '/a\\.png',
+    '(?:de|fr)-.+',
+    '[^a]b',
+    '\\u{61}b',
+    '\\p{Lu}x',
+  ])('is taken by %s', pattern => {
+    expect(sampleOf(pattern)).toMatch(new RegExp(`^(?:${pattern})$`, 'u'))
+  })
 
   it('is not made up where the simple way finds none', () => {
     expect(sampleOf('(?=b)a')).toBeUndefined()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { pickCookies, serializeCookie } from '../../../shared/http/cookies.ts'
+import { pickCookies, privately, serializeCookie } from '../../../shared/http/cookies.ts'
 
 test.each([
   ['a=1; b=2', ['1', '2']],
@@ -79,4 +79,16 @@ test('any value comes back as it was set, and none adds an attribute or a line',
     ),
     { seed: 42, numRuns: 1_000 },
   )
+})
+
+test.each([
+  [null, 'private'],
+  ['', 'private'],
+  ['max-age=60', 'max-age=60, private'],
+  ['public, max-age=60, s-maxage=600', 'max-age=60, private'],
+  ['no-cache', 'no-cache, private'],
+  ['private, max-age=60', undefined],
+  ['No-Store', undefined],
+])('an answer with a cookie of ours and Cache-Control %s is told to shared caches as %s', (given, expected) => {
+  expect(privately(given)).toBe(expected)
 })

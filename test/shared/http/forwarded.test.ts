@@ -26,6 +26,23 @@ test('what anyone untrusted says is dropped, not appended to', () => {
   })
 })
 
+test('no spelling of ours with an underscore passes, whoever sends it', () => {
+  const spelled = {
+    X_Forwarded_For: '203.0.113.1',
+    'x-forwarded_host': 'evil.example',
+    'x_forwarded-proto': 'https',
+    X_Fourseven_Variant: 'canary',
+    'x-real_ip': '203.0.113.1',
+    true_client_ip: '203.0.113.1',
+    'CF-Connecting_IP': '203.0.113.1',
+    x_request_id: 'theirs',
+  }
+  for (const peer of ['192.0.2.9', '10.0.0.1']) {
+    const told = forward(peer, { ...spelled, my_own: '1', x_forwarded: '1' }, 'http', 'app.example', 0)
+    expect(Object.keys(told).filter(name => name.includes('_'))).toEqual(['my_own', 'x_forwarded'])
+  }
+})
+
 test('what a trusted proxy says is kept and the chain grows by it', () => {
   const said = {
     'x-forwarded-for': '1.1.1.1, 2001:db8::1, 10.2.2.2',

@@ -108,3 +108,20 @@ test('no hop-by-hop field and no named one ever passes; all others do', () => {
     { seed: 71, numRuns: 500 },
   )
 })
+
+test('every Set-Cookie stays whole and in order, whatever Connection names', () => {
+  const cookie = fc.stringMatching(/^[a-c]=[!-+.-:<-~]{0,8}(; Expires=Wed, 09 Jun 2027 10:18:14 GMT)?(; Path=\/)?$/)
+  fc.assert(
+    fc.property(
+      fc.array(cookie, { maxLength: 5 }),
+      fc.subarray(['set-cookie', 'Set-Cookie', 'x-a', '']),
+      (set, named) => {
+        const fields = new Headers({ connection: named.join(','), 'x-a': '1' })
+        for (const value of set) fields.append('set-cookie', value)
+        removeHopByHop(fields, false)
+        expect(fields.getSetCookie()).toEqual(set)
+      },
+    ),
+    { seed: 72, numRuns: 300 },
+  )
+})

@@ -1,0 +1,129 @@
+// What a reload changes: two tables compared by the names in them. Pure, so that a dry run says what the reload will do.
+
+import type { Endpoint, Pool } from '../pool/pool.ts'
+import type { FlowListener, FlowRule, FlowVariant, Table } from './table.ts'
+
+export interface Difference {
+  readonly listeners: {
+    readonly added: readonly string[]
+    readonly removed: readonly string[]
+    /** They listen somewhere else. */
+    readonly moved: readonly string[]
+    /** Anything else of theirs; in force from the next connection on. */
+    readonly changed: readonly string[]
+  }
+  /** Of layer 4, by `route/rule`. */
+  readonly rules: Changes
+  readonly pools: Changes
+  /** By `pool/name` as the config has it. */
+  readonly endpoints: Changes
+}
+
+export interface Changes {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+}
+
+/** The layer-4 part of two tables compared. Addresses that a name was resolved to do not count. */
+export function difference(before: Table, after: Table): Difference {
+  const [old, now] = [before.flowListeners, after.flowListeners]
+  const kept = [...now.values()].filter(listener => old.has(listener.name))
+  const isMoved = (listener: FlowListener) => placeOf(listener) !== placeOf(old.get(listener.name)!)
+  return {
+    listeners: {
+      added: [...now.keys()].filter(name => !old.has(name)),
+      removed: [...old.keys()].filter(name => !now.has(name)),
+      moved: kept.filter(isMoved).map(({ name }) => name),
+      changed: kept
+        .filter(listener => !isMoved(listener) && formOfListener(listener) !== formOfListener(old.get(listener.name)!))
+        .map(({ name }) => name),
+    },
+    rules: changes(formsOf(rulesOf(before), formOfRule), formsOf(rulesOf(after), formOfRule)),
+    pools: changes(formsOf(poolsByName(before), formOfPool), formsOf(poolsByName(after), formOfPool)),
+    endpoints: changes(
+      formsOf(endpointsByName(before), formOfEndpoint),
+      formsOf(endpointsByName(after), formOfEndpoint),
+    ),
+  }
+}
+
+/** Whether a reload that brings this difference changes nothing at all. */
+export function isNothing({ listeners, rules, pools, endpoints }: Difference): boolean {
+  return [listeners, rules, pools, endpoints].every(part => Object.values(part).every(names => names.length === 0))
+}
+
+/** What a flow was given, by names. */
+export interface FlowPath {
+  readonly listener: string
+  readonly rule: FlowRule
+  readonly variant: FlowVariant
+  /** Undefined while none is connected. */
+  readonly endpoint: Endpoint | undefined
+}
+
+/**
+ * Whether the flow has lost what it stands on: its listener, its rule on that listener, its variant, or its endpoint,
+ * by name and address as the config has them. A match, weight or limit that changed takes nothing away, nor does an
+ * address that a name no longer resolves to.
+ */
+export function isGone({ listener, rule, variant, endpoint }: FlowPath, table: Table): boolean {
+  const matches = table.flowListeners.get(listener)?.matches
+  const now = matches?.find(match => match.rule.id === rule.id)?.rule.variants.find(({ name }) => name === variant.name)
+  if (now === undefined || now.pool.name !== variant.pool.name) return true
+  if (endpoint === undefined) return false
+  return !now.pool.endpoints.some(each => each.of === endpoint.of && each.address.origin === endpoint.address.origin)
+}
+
+function placeOf({ host, port, socketMode }: FlowListener): string {
+  return JSON.stringify([host, port, socketMode])
+}
+
+function rulesOf(table: Table): Map<string, { rule: FlowRule; asks: string[] }> {
+  const rules = new Map<string, { rule: FlowRule; asks: string[] }>()
+  for (const { name, matches } of table.flowListeners.values()) {
+    for (const { rule, sni, alpn, cidrs } of matches) {
+      const known = rules.get(rule.id) ?? { rule, asks: [] }
+      known.asks.push(JSON.stringify([name, sni, alpn, cidrs.map(({ text }) => text)]))
+      rules.set(rule.id, known)
+    }
+  }
+  return rules
+}
+
+function poolsByName(table: Table): Map<string, Pool> {
+  return new Map(table.pools.map(pool => [pool.name, pool]))
+}
+
+function endpointsByName(table: Table): Map<string, Endpoint> {
+  return new Map(table.pools.flatMap(({ endpoints }) => endpoints.map(endpoint => [endpoint.of, endpoint] as const)))
+}
+
+function formOfRule({ rule, asks }: { rule: FlowRule; asks: string[] }): string {
+  const { variants, split, path: _, ...rest } = rule
+  return JSON.stringify([rest, asks, split, variants.map(({ name, weight, pool }) => [name, weight, pool.name])])
+}
+
+function formOfPool({ index: _, endpoints: __, ...rest }: Pool): string {
+  return JSON.stringify(rest)
+}
+
+function formOfEndpoint({ address, weight, priority }: Endpoint): string {
+  return JSON.stringify([address.origin, weight, priority])
+}
+
+function formOfListener({ matches: _, byName: __, anyName: ___, ...rest }: FlowListener): string {
+  return JSON.stringify(rest)
+}
+
+function formsOf<Thing>(things: ReadonlyMap<string, Thing>, formOf: (thing: Thing) => string): Map<string, string> {
+  return new Map([...things].map(([name, thing]) => [name, formOf(thing)]))
+}
+
+function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): Changes {
+  return {
+    added: [...after.keys()].filter(name => !before.has(name)),
+    removed: [...before.keys()].filter(name => !after.has(name)),
+    changed: [...after].flatMap(([name, form]) => (before.has(name) && before.get(name) !== form ? [name] : [])),
+  }
+}

@@ -1,52 +1,59 @@
 // The door of the edge. Each request walks through the rooms: facts, decide, forward (or reply), record.
 
-import type { HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
+import type { HttpDecision } from '../shared/decide/decision.ts'
 import { decideHttp } from '../shared/decide/http.ts'
 import { reasons } from '../shared/decide/reason.ts'
+import { countRequest } from '../shared/metrics/http-metrics.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { type EdgeFacts, readFacts } from './facts.ts'
 import { carryOut, type Outcome, withoutEndpoint } from './forward.ts'
 import type { Isolate } from './isolate.ts'
 import { OPERATOR_PATH } from './operator.ts'
 import { record } from './record.ts'
-import { answerOurselves } from './reply.ts'
+import { refusalOf } from './refuse.ts'
+import { answerOurselves, pageText } from './reply.ts'
 
 /** Answers every request, and writes one record of each. Never rejects: a bug is answered 500 `proxy_internal_error`. */
-export async function serve(isolate: Isolate | 'broken', request: Request): Promise<Response> {
+export async function serve(
+  isolate: Isolate | 'broken',
+  request: Request,
+  context: ExecutionContext,
+): Promise<Response> {
   const now = Date.now()
   let facts: EdgeFacts | undefined
   let decision: HttpDecision | undefined
   let outcome: Outcome
+  let isOperators = false
   try {
-    if (isolate === 'broken') outcome = giveUp(request, 'proxy_configuration_error')
+    if (isolate === 'broken') outcome = giveUp(request, 'proxy_configuration_error', undefined)
     else {
       facts = readFacts(request, isolate.table, isolate.cookieKeys, now)
-      if (isolate.operator !== undefined && facts.path.startsWith(OPERATOR_PATH) && !facts.isMalformed) {
+      const refusal = refusalOf(request, facts, isolate.table.instance)
+      if (isolate.operator !== undefined && facts.path.startsWith(OPERATOR_PATH) && refusal === undefined) {
         outcome = withoutEndpoint(await isolate.operator.fetch(request), undefined)
+        isOperators = true
       } else {
         const draw: Draw = Math.floor(Math.random() * 2 ** 53)
-        decision = facts.isMalformed ? MALFORMED : decideHttp(isolate.table, facts, isolate.seen.observed, draw)
-        outcome = await carryOut(isolate, decision, facts, request, draw)
+        decision = refusal ?? decideHttp(isolate.table, facts, isolate.seen.observed, draw)
+        outcome = await carryOut(isolate, decision, facts, request, draw, context)
       }
     }
   } catch (bug) {
     console.error(`fourseven: a bug: ${bug instanceof Error ? bug.stack : bug}`)
-    outcome = giveUp(request, 'proxy_internal_error')
+    outcome = giveUp(request, 'proxy_internal_error', facts)
+  }
+  if (isolate !== 'broken' && !isOperators) {
+    countRequest(isolate.metrics, decision, outcome.response.status, Date.now() - now)
   }
   record(request, now, facts, decision, outcome)
   return outcome.response
 }
 
-function giveUp(request: Request, reason: 'proxy_configuration_error' | 'proxy_internal_error'): Outcome {
-  return withoutEndpoint(answerOurselves(request.method, reason, reasons[reason].status), reason)
-}
-
-const MALFORMED: ReplyDecision = {
-  do: 'reply',
-  rule: undefined,
-  variant: undefined,
-  reason: 'http_request_error',
-  status: reasons.http_request_error.status,
-  reply: undefined,
-  cookies: [],
+function giveUp(
+  request: Request,
+  reason: 'proxy_configuration_error' | 'proxy_internal_error',
+  facts: EdgeFacts | undefined,
+): Outcome {
+  const page = pageText(facts, undefined, reasons[reason].status)
+  return withoutEndpoint(answerOurselves(request.method, reason, reasons[reason].status, undefined, page), reason)
 }

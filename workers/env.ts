@@ -5,7 +5,7 @@ export interface Env {
   readonly FOURSEVEN_COOKIE_KEY?: string
   /** Opens the operator routes; without it they are not there. Letters, digits and `._~+/-=` (RFC 6750 section 2.1). */
   readonly FOURSEVEN_OPERATOR_TOKEN?: string
-  /** Every string among the rest fills a `${NAME}` of the config. */
+  /** Every string among the rest fills a `${NAME}` of the config; what has a `fetch` is an endpoint `binding:NAME`. */
   readonly [variable: string]: unknown
 }
 

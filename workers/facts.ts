@@ -4,21 +4,32 @@ import type { RequestFacts } from '../shared/decide/facts.ts'
 import { type ClientAddress, clientAddressOf } from '../shared/http/client-address.ts'
 import { pickCookies } from '../shared/http/cookies.ts'
 import { forwardedScheme } from '../shared/http/forwarded.ts'
+import { INSTANCES } from '../shared/http/instances.ts'
 import { normalizePath } from '../shared/http/paths.ts'
 import { keptRequestId } from '../shared/http/request-id.ts'
 import { verify } from '../shared/http/signing.ts'
-import { EDGE_DOOR } from '../shared/table/compile.ts'
+import { readTrace, type Trace } from '../shared/http/trace-context.ts'
+import { EDGE_DOOR } from '../shared/table/compile-http.ts'
 import { listenerFor } from '../shared/table/hostname.ts'
-import type { Needs, Table } from '../shared/table/table.ts'
+import type { HttpListener, Needs, Table } from '../shared/table/table.ts'
 import { parseAddress } from '../shared/wire/address.ts'
+import { randomWord } from './random-words.ts'
 import { newRequestId } from './request-id.ts'
 
 export interface EdgeFacts extends RequestFacts {
   /** Undefined when no listener takes the host. */
   readonly listener: string | undefined
+  readonly httpListener: HttpListener | undefined
+  /** How many requests may be made for this one. */
+  readonly subrequests: number
   readonly client: ClientAddress
   /** A host or path that no honest client sends: answered 400 before any rule is asked. */
   readonly isMalformed: boolean
+  readonly trace: Trace
+  /** The instances it came through, as it says. */
+  readonly instances: string | null
+  /** Of HTTP, as the client spoke it: `HTTP/2`. Only when the listener writes it into `Via`. */
+  readonly protocol: string | undefined
 }
 
 /**
@@ -45,6 +56,8 @@ export function readFacts(request: Request, table: Table, cookieKeys: readonly s
   return {
     door: EDGE_DOOR,
     listener: listener?.name,
+    httpListener: listener,
+    subrequests: listener?.subrequests ?? 0,
     scheme: client.isTrusted
       ? forwardedScheme(client, request.headers.get('x-forwarded-proto'), url.scheme)
       : url.scheme,
@@ -60,10 +73,14 @@ export function readFacts(request: Request, table: Table, cookieKeys: readonly s
     client,
     clientAddress: client.address,
     address: needs.address ? client.parsed : undefined,
-    country: countryOf(request),
-    requestId: keptRequestId(client.isTrusted, request.headers.get('x-request-id')) ?? newRequestId(),
+    country: needs.country ? countryOf(request) : undefined,
+    requestId:
+      (client.isTrusted ? keptRequestId(true, request.headers.get('x-request-id')) : undefined) ?? newRequestId(),
     now,
     isMalformed,
+    trace: readTrace(request.headers.get('traceparent'), randomWord),
+    instances: request.headers.get(INSTANCES),
+    protocol: listener?.hasVia === true ? protocolOf(request) : undefined,
   }
 }
 
@@ -125,6 +142,11 @@ function readSigned(cookies: string | null, needs: Needs, keys: readonly string[
 function readQueries(search: string, needs: Needs): (string | undefined)[] {
   const queries = new URLSearchParams(search)
   return needs.queries.map(name => queries.get(name) ?? undefined)
+}
+
+function protocolOf(request: Request): string | undefined {
+  const protocol = request.cf?.httpProtocol
+  return typeof protocol === 'string' ? protocol : undefined
 }
 
 function countryOf(request: Request): string | undefined {

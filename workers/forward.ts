@@ -1,41 +1,43 @@
 // Carries a decision out: tries endpoints by the attempt machine until one answers, and passes its answer on.
 
-import { countRequest, type RetryBudget, retriesPerSecond, takeRetry } from '../shared/attempt/budget.ts'
-import type { FailureClass } from '../shared/attempt/classes.ts'
+import { countRequest } from '../shared/attempt/budget.ts'
+import { hedgeAfterMs, mayHedge } from '../shared/attempt/hedge.ts'
+import { openLedger } from '../shared/attempt/ledger.ts'
 import { advance, openAttempt } from '../shared/attempt/machine.ts'
 import { planHttp } from '../shared/attempt/plan.ts'
 import type { ForwardDecision, HttpDecision } from '../shared/decide/decision.ts'
+import { matchedPrefix } from '../shared/decide/match.ts'
 import { type Reason, reasons } from '../shared/decide/reason.ts'
-import { rewritePath } from '../shared/http/paths.ts'
-import { whyNone } from '../shared/pool/balance.ts'
+import { overBody, type Refusal } from '../shared/http/door-limits.ts'
+import { endpointPath } from '../shared/http/paths.ts'
 import type { Draw } from '../shared/pool/draw.ts'
-import { claim, settle } from '../shared/pool/observed.ts'
-import type { Endpoint, Pool } from '../shared/pool/pool.ts'
+import type { Endpoint } from '../shared/pool/pool.ts'
+import type { HttpRule } from '../shared/table/table.ts'
 import { editAnswer, editReply, editRequest } from './edit.ts'
 import type { EdgeFacts } from './facts.ts'
 import type { Isolate } from './isolate.ts'
-import { choose, isQuiet, keepQuiet, type Seen } from './observed.ts'
-import { answerOurselves, redirectTo, replyAsConfigured } from './reply.ts'
-import { drop, eventOf, latencyOf, readUpload, type TryEnd, tryEndpoint, verdictOn } from './try.ts'
+import { type Mirrored, sendMirrors } from './mirror.ts'
+import { answerOurselves, answerPreflight, pageText, redirectTo, replyAsConfigured } from './reply.ts'
+import {
+  type Attempt,
+  beginTry,
+  giveUpOpen,
+  hold,
+  type Sent,
+  type Tries,
+  untilNextStep,
+  waitForRetry,
+} from './tries.ts'
+import { lengthOf, readUpload } from './try.ts'
 
 export interface Outcome {
   readonly response: Response
-  /** Why the answer is our own; undefined when an endpoint or the config gave it. */
+  /** Why the answer is our own, or why there was no further try; undefined when all went as the config says. */
   readonly reason: Reason | undefined
   /** The one that answered. */
   readonly endpoint: Endpoint | undefined
   readonly attempts: readonly Attempt[]
-}
-
-export interface Attempt {
-  /** The endpoint's name. */
-  readonly endpoint: string
-  /** The status it gave, or why there is none. */
-  readonly outcome: number | FailureClass
-  /** Until response headers. */
-  readonly ms: number
-  /** What the runtime said of a failure. */
-  readonly says: string | undefined
+  readonly mirrors: readonly Mirrored[]
 }
 
 /** The answer to a request. What goes wrong on a normal day is an answer with a reason; it throws for bugs only. */
@@ -45,136 +47,136 @@ export function carryOut(
   facts: EdgeFacts,
   request: Request,
   draw: Draw,
+  context: ExecutionContext,
 ): Outcome | Promise<Outcome> {
   switch (decision.do) {
-    case 'forward':
-      return forward(isolate, decision, facts, request, draw)
+    case 'forward': {
+      const refusal = bodyRefusal(request, decision.rule)
+      if (refusal !== undefined) return answerFor(isolate, decision, facts, 'http_request_error', NONE, NONE, refusal)
+      return forward(isolate, decision, facts, request, draw, context)
+    }
     case 'redirect':
-      return withoutEndpoint(editReply(redirectTo(decision, facts), decision, facts, isolate.cookieKeys), undefined)
+      return withoutEndpoint(editReply(redirectTo(decision, facts), decision, facts, isolate), undefined)
+    case 'preflight': {
+      const own = answerPreflight(decision, isolate.table.needs, facts)
+      return withoutEndpoint(editReply(own, decision, facts, isolate), undefined)
+    }
     case 'reply': {
-      const { reply, reason, status } = decision
+      const { rule, reply, reason, status, details } = decision
       const own =
         reply === undefined
-          ? answerOurselves(facts.method, reason ?? 'proxy_internal_error', status)
+          ? answerOurselves(
+              facts.method,
+              reason ?? 'proxy_internal_error',
+              status,
+              details,
+              pageText(facts, rule, status),
+            )
           : replyAsConfigured(facts.method, reply)
-      return withoutEndpoint(editReply(own, decision, facts, isolate.cookieKeys), reason)
+      return withoutEndpoint(editReply(own, decision, facts, isolate), reason)
     }
   }
 }
 
 /** For an answer that asked no endpoint. */
 export function withoutEndpoint(response: Response, reason: Reason | undefined): Outcome {
-  return { response, reason, endpoint: undefined, attempts: [] }
+  return { response, reason, endpoint: undefined, attempts: NONE, mirrors: NONE }
 }
 
-/** All tries of one request. `held` is the last response while it may still be passed on: unread, and cancelled if not. */
+/** All tries of one request, and its copies. */
 async function forward(
   isolate: Isolate,
   decision: ForwardDecision,
   facts: EdgeFacts,
   request: Request,
   draw: Draw,
+  context: ExecutionContext,
 ): Promise<Outcome> {
-  const { rule, pool, key } = decision
+  const { rule, pool } = decision
   const { seen } = isolate
   const upload = await readUpload(request, rule.retry)
-  if (upload === 'client-gone') return answerFor(isolate, decision, facts, 'client_gone', [])
+  if (upload === 'client-gone') return answerFor(isolate, decision, facts, 'client_gone', NONE, NONE)
   const headers = new Headers(request.headers)
-  editRequest(headers, decision, facts)
-  const path = pathFor(decision, facts)
-  const plan = planHttp(rule.retry, rule.timeouts, facts.method, upload.body, draw)
-  const budget = seen.budgets[pool.index]!
-  countRequest(budget, facts.now)
+  editRequest(headers, decision, facts, isolate.table.instance)
+  const sent: Sent = { request, headers, upload, path: pathFor(decision, facts), host: decision.variant.filters.host }
+  const hedge = mayHedge(rule.hedge, facts.method, upload.body, headers.has('upgrade')) ? rule.hedge : undefined
+  const hedgeMs = hedge === undefined ? undefined : hedgeAfterMs(hedge, seen.sketches[pool.index]!)
+  const plan = planHttp(rule.retry, rule.timeouts, facts.method, upload.body, draw, hedgeMs)
+  countRequest(seen.budgets[pool.index]!, facts.now)
 
-  const tried: Endpoint[] = []
-  const attempts: Attempt[] = []
-  let held: Response | undefined
+  const tries: Tries = {
+    isolate,
+    decision,
+    facts,
+    sent,
+    draw,
+    plan,
+    ledger: openLedger(facts.subrequests),
+    isSampled: hedge?.by === 'percentile',
+    tried: [],
+    open: [],
+    attempts: [],
+    held: undefined,
+    slowMs: undefined,
+    isOut: false,
+  }
+  let mirrored: readonly Mirrored[] = NONE
   let step = advance(plan, openAttempt(plan, facts.now), { type: 'begin' }, Date.now())
-  for (;;) {
-    const { state, action } = step
-    const now = Date.now()
-    switch (action.do) {
-      case 'try': {
-        const endpoint = claimOne(seen, decision, tried, now, draw)
-        if (endpoint === undefined) {
-          const reason = whyNone(pool, tried, seen.observed, now)
-          step = advance(plan, state, { type: 'no-endpoint', reason }, now)
+  try {
+    for (;;) {
+      const { state, action } = step
+      switch (action.do) {
+        case 'try':
+        case 'hedge': {
+          const hindrance = beginTry(tries, action, Date.now())
+          if (hindrance !== undefined) {
+            step = advance(plan, state, hindrance, Date.now())
+            break
+          }
+          if (action.attempt === 1 && rule.mirrors.length > 0) mirrored = sendMirrors(tries, context)
+          step = await untilNextStep(tries, state)
           break
         }
-        tried.push(endpoint)
-        drop(held)
-        held = undefined
-        const url = endpoint.address.origin + endpoint.address.base + path
-        let end: TryEnd | undefined
-        try {
-          end = await tryEndpoint(url, request, headers, upload, action.timeoutMs)
-        } finally {
-          if (end === undefined) settle(seen.observed, pool, endpoint, 'neutral', -1, Date.now())
+        case 'await':
+          step = await untilNextStep(tries, state)
+          break
+        case 'wait': {
+          const event = await waitForRetry(tries, action.ms)
+          step = advance(plan, state, event, Date.now())
+          break
         }
-        settle(seen.observed, pool, endpoint, verdictOn(end, upload), latencyOf(end, upload), end.at)
-        const says = end.response === undefined ? end.says : undefined
-        attempts.push({ endpoint: endpoint.name, outcome: end.outcome, ms: end.ms, says })
-        held = end.response
-        step = advance(plan, state, eventOf(end, action.attempt), end.at)
-        if (step.skipUntil > 0) keepQuiet(seen, endpoint, step.skipUntil)
-        break
+        case 'pass': {
+          const { response, endpoint } = tries.held!
+          return {
+            response: editAnswer(response, isolate, decision, endpoint, facts),
+            reason: tries.isOut ? 'subrequests_exhausted' : undefined,
+            endpoint,
+            attempts: tries.attempts,
+            mirrors: mirrored,
+          }
+        }
+        case 'answer':
+          hold(tries, undefined)
+          return answerFor(isolate, decision, facts, action.reason, tries.attempts, mirrored)
+        case 'none':
+          throw new Error(`the attempt machine has nothing to do while ${state.phase}`)
       }
-      case 'wait':
-        if (choose(seen, pool, tried, now, draw, key) === undefined) {
-          const reason = whyNone(pool, tried, seen.observed, now)
-          step = advance(plan, state, { type: 'no-endpoint', reason }, now)
-        } else if (!mayRetry(budget, pool, now)) {
-          step = advance(plan, state, { type: 'over-budget' }, now)
-        } else {
-          await new Promise(done => setTimeout(done, action.ms))
-          step = advance(plan, state, { type: 'waited' }, Date.now())
-        }
-        break
-      case 'pass': {
-        const endpoint = tried.at(-1)!
-        return {
-          response: editAnswer(held!, isolate, decision, endpoint, facts),
-          reason: undefined,
-          endpoint,
-          attempts,
-        }
-      }
-      case 'answer':
-        drop(held)
-        return answerFor(isolate, decision, facts, action.reason, attempts)
-      case 'none':
-        throw new Error(`the attempt machine has nothing to do while ${state.phase}`)
     }
+  } finally {
+    // Into the same list of attempts, which is read after this.
+    giveUpOpen(tries)
   }
 }
 
 /** As it was matched, so that the endpoint is asked for the path that the rule was found for. */
 function pathFor(decision: ForwardDecision, facts: EdgeFacts): string {
-  const { rewrite } = decision.variant.filters
-  if (rewrite === undefined) return facts.path + facts.search
-  const { path } = decision.match
-  return rewritePath(facts.path, rewrite, path.kind === 'prefix' ? path.value : facts.path) + facts.search
+  return endpointPath(facts, decision.variant.filters.rewrite, matchedPrefix(decision.match, facts.path))
 }
 
-/** The endpoint of the next try, claimed; the decision's own for the first one. */
-function claimOne(
-  seen: Seen,
-  decision: ForwardDecision,
-  tried: readonly Endpoint[],
-  now: number,
-  draw: Draw,
-): Endpoint | undefined {
-  const { pool, first, key } = decision
-  let endpoint = tried.length === 0 && !isQuiet(seen, first, now) ? first : choose(seen, pool, tried, now, draw, key)
-  // While a body was read others may have filled the endpoint; then it is not chosen again.
-  while (endpoint !== undefined && !claim(seen.observed, pool, endpoint)) {
-    endpoint = choose(seen, pool, tried, now, draw, key)
-  }
-  return endpoint
-}
-
-function mayRetry(budget: RetryBudget, pool: Pool, now: number): boolean {
-  return takeRetry(budget, pool.retryBudget.percent, pool.retryBudget.perSecond ?? retriesPerSecond.edge, now)
+/** Why the rule takes no body of this length; the body itself is not looked at. */
+function bodyRefusal(request: Request, rule: HttpRule): Refusal | undefined {
+  if (rule.maxBodyBytes === Number.POSITIVE_INFINITY || request.body === null) return undefined
+  return overBody(rule.maxBodyBytes, lengthOf(request.headers))
 }
 
 /** No endpoint answered: we do. */
@@ -184,7 +186,14 @@ function answerFor(
   facts: EdgeFacts,
   reason: Reason,
   attempts: readonly Attempt[],
+  mirrors: readonly Mirrored[],
+  refusal?: Refusal,
 ): Outcome {
-  const own = answerOurselves(facts.method, reason, reasons[reason].status)
-  return { response: editReply(own, decision, facts, isolate.cookieKeys), reason, endpoint: undefined, attempts }
+  const status = refusal?.status ?? reasons[reason].status
+  const page = pageText(facts, decision.rule, status)
+  const own = answerOurselves(facts.method, reason, status, refusal?.details, page)
+  const response = editReply(own, decision, facts, isolate)
+  return { response, reason, endpoint: undefined, attempts, mirrors }
 }
+
+const NONE: readonly never[] = []

@@ -1,7 +1,7 @@
-// The parsed config, the edge's part of it, as the build puts it into the bundle: an alias in wrangler.toml, a plugin of
+// The parsed config, the edge's part of it and packed to a text, as the build puts it into the bundle: an alias in wrangler.toml, a plugin of
 // esbuild in `cli/edge.ts`.
 
 declare module 'fourseven:config' {
-  const config: import('../shared/config/parse.ts').Config
-  export default config
+  const packedConfig: string
+  export default packedConfig
 }

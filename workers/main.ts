@@ -1,8 +1,8 @@
 // The Worker's entry.
 
-import config from 'fourseven:config'
+import packedConfig from 'fourseven:config'
+import { unpackConfig } from '../shared/config/packed.ts'
 import { serve } from './app.ts'
-import type { Env } from './env.ts'
 import { type Isolate, openIsolate } from './isolate.ts'
 
 export default {
@@ -12,16 +12,17 @@ export default {
    */
   fetch(request, env, ctx) {
     isolate ??= open(env)
-    const answer = serve(isolate, request)
+    const answer = serve(isolate, request, ctx)
     ctx.waitUntil(answer)
     return answer
   },
-} satisfies ExportedHandler<Env>
+} satisfies ExportedHandler<Cloudflare.Env>
 
 /** `broken` when the variables do not fit the config: every request is answered so until the next deploy. */
-function open(env: Env): Isolate | 'broken' {
+function open(env: Cloudflare.Env): Isolate | 'broken' {
   try {
-    return openIsolate(config, env)
+    // A copy: what wrangler.toml binds, as `npm run types` reads it, has to be what `Env` says.
+    return openIsolate(unpackConfig(packedConfig), { ...env })
   } catch (error) {
     console.error(`fourseven: the Worker serves nothing: ${error instanceof Error ? error.message : error}`)
     return 'broken'

@@ -2,6 +2,7 @@
 // left alone. Plain numbers only, since requests of one isolate may share nothing else.
 
 import { openBudget, type RetryBudget } from '../shared/attempt/budget.ts'
+import { type LatencySketch, openSketch } from '../shared/attempt/latency-sketch.ts'
 import { next } from '../shared/pool/balance.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
@@ -12,6 +13,8 @@ export interface Seen {
   readonly observed: Observed
   /** By pool index. */
   readonly budgets: readonly RetryBudget[]
+  /** By pool index: how long answers took to requests that might have been hedged. */
+  readonly sketches: readonly LatencySketch[]
   /** By endpoint slot: until when `Retry-After` asked for quiet, in milliseconds since 1970. */
   readonly quietUntil: Float64Array
   /** The latest of those: once it has passed nobody looks at the column. */
@@ -25,6 +28,7 @@ export function openSeen(table: Table): Seen {
   return {
     observed: createObserved({ ...size, shared: false, firstTurn }),
     budgets: table.pools.map(() => openBudget()),
+    sketches: table.pools.map(() => openSketch()),
     quietUntil: new Float64Array(size.slots),
     lastQuiet: 0,
   }

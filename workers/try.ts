@@ -6,13 +6,17 @@ import { type Body, bodyOf } from '../shared/attempt/plan.ts'
 import { readRetryAfter } from '../shared/attempt/retry-after.ts'
 import type { RetryConfig } from '../shared/config/parse.ts'
 import type { Reason } from '../shared/decide/reason.ts'
+import { type EndpointUrl, endpointUrl } from '../shared/http/endpoint-url.ts'
 import type { Outcome as Verdict } from '../shared/pool/observed.ts'
+import type { Endpoint } from '../shared/pool/pool.ts'
+import type { Env } from './env.ts'
+import type { EdgeFacts } from './facts.ts'
 
-/** What is sent of a request's body: nothing, bytes that may be sent again, or the stream as it comes, once. */
+/** What is sent of a request's body: nothing, bytes that were read before, or the stream as it comes, once. */
 export interface Upload {
   readonly body: Body
   readonly bytes: ArrayBuffer | undefined
-  /** Streamed, and larger than the retry buffer or of unknown length. */
+  /** Larger than the retry buffer or of unknown length. */
   readonly isLong: boolean
 }
 
@@ -28,20 +32,49 @@ export type TryEnd =
       readonly at: number
     }
 
-/** Reads the body of a request that may be sent twice; any other is left as it is. `client-gone`: it ended early. */
+/**
+ * Reads a short body of known length whole, even one that may be sent only once: what breaks or runs out afterwards is the
+ * endpoint's doing, and a client that goes away or dawdles in the middle cannot eject it. Any other body is left as it is.
+ * `client-gone`: it ended early.
+ */
 export async function readUpload(request: Request, retry: RetryConfig): Promise<Upload | 'client-gone'> {
   if (request.body === null) return NOTHING
   const length = lengthOf(request.headers)
+  if (length === 0) return NOTHING
   const isLong = length === undefined || length > retry.maxBufferBytes
-  // The runtime passes such a body on but builds no request with one, so it cannot be sent twice.
-  const body = isBodiless(request.method) ? 'streamed' : bodyOf(retry, request.method, true, length)
-  if (body === 'none') return NOTHING
-  if (body === 'streamed') return { body, bytes: undefined, isLong }
+  // The runtime passes a body on GET on but builds no request with one, so it cannot be sent twice.
+  if (isLong || isBodiless(request.method)) return { body: 'streamed', bytes: undefined, isLong }
   try {
-    return { body, bytes: await request.arrayBuffer(), isLong: false }
+    const bytes = await request.arrayBuffer()
+    return { body: bodyOf(retry, request.method, true, length), bytes, isLong: false }
   } catch {
     return 'client-gone'
   }
+}
+
+/** Where a try goes: over the network, or to another Worker. */
+export interface Target extends EndpointUrl {
+  readonly via: Fetcher | undefined
+}
+
+/**
+ * `unbound`: the Worker has nothing of that name that can be fetched from.
+ *
+ * @param host the Host that the endpoint is to see; an endpoint that cannot be called by it is asked under its own name
+ */
+export function targetOf(
+  endpoint: Endpoint,
+  facts: EdgeFacts,
+  path: string,
+  bindings: Env,
+  host: string | undefined,
+): Target | 'unbound' {
+  const { address } = endpoint
+  const { url, resolveOverride } = endpointUrl(address, facts, path, host)
+  if (address.scheme !== 'binding') return { url, via: undefined, resolveOverride }
+  const bound = bindings[address.host] as Fetcher | undefined
+  if (typeof bound !== 'object' || bound === null || typeof bound.fetch !== 'function') return 'unbound'
+  return { url, via: bound, resolveOverride }
 }
 
 /**
@@ -52,21 +85,23 @@ export async function readUpload(request: Request, retry: RetryConfig): Promise<
  * whole when the client breaks off), so the clock would take a slow client for a slow endpoint. Cloudflare's own limit
  * holds: 524 when nothing has come for 100 s.
  *
- * @param url with path and query
  * @param headers as the endpoint shall see them
+ * @param clock aborted when the time is over. Whoever aborts it before gives the try up, and drops the response that may
+ *   come all the same.
  */
 export async function tryEndpoint(
-  url: string,
+  target: Target | 'unbound',
   request: Request,
   headers: Headers,
   upload: Upload,
   timeoutMs: number,
+  clock: AbortController,
 ): Promise<TryEnd> {
   const began = Date.now()
-  const clock = new AbortController()
+  if (target === 'unbound') return { ...UNBOUND, at: began }
   const timer = upload.isLong ? null : setTimeout(() => clock.abort(), timeoutMs)
   try {
-    const response = await send(url, request, headers, upload, clock.signal)
+    const response = await send(target, request, headers, upload, clock.signal)
     const at = Date.now()
     const reason = strangeness(response)
     if (reason === undefined) return { outcome: response.status, response, ms: at - began, at }
@@ -78,9 +113,13 @@ export async function tryEndpoint(
     if (clock.signal.aborted) {
       return { outcome: 'timeout', response: undefined, reason: 'http_response_timeout', says: undefined, ms, at }
     }
+    const says = error instanceof Error ? error.message : String(error)
+    // What a bound Worker throws comes here as it is: it has the request and gives no answer.
+    if (target.via !== undefined) {
+      return { outcome: 'sent', response: undefined, reason: 'connection_terminated', says, ms, at }
+    }
     // What the network does to us is an Error; a TypeError says that we asked for something impossible.
     if (error instanceof TypeError) throw error
-    const says = error instanceof Error ? error.message : String(error)
     // The runtime does not tell a refused connection from one that broke.
     return { outcome: 'connect-failure', response: undefined, reason: 'connection_terminated', says, ms, at }
   } finally {
@@ -101,11 +140,13 @@ export function eventOf(end: TryEnd, attempt: number): AttemptEvent {
 }
 
 /**
- * What the outlier judge makes of it. When a long upload breaks, nobody can say whether the client or the endpoint
- * broke it: clients that go away must not eject an endpoint.
+ * What the outlier judge makes of it. When a streamed upload breaks or takes too long, nobody can say whether that was the
+ * client or the endpoint: clients that go away or dawdle must not eject an endpoint.
  */
 export function verdictOn(end: TryEnd, upload: Upload): Verdict {
-  return upload.isLong && end.outcome === 'connect-failure' ? 'neutral' : verdictOf(end.outcome)
+  const isStreamed = upload.body !== 'none' && upload.bytes === undefined
+  const isAnyones = end.outcome === 'connect-failure' || end.outcome === 'timeout'
+  return isStreamed && isAnyones ? 'neutral' : verdictOf(end.outcome)
 }
 
 /** Milliseconds to learn from: with a long upload they say more of the client; a failure that is no timeout says nothing. */
@@ -124,13 +165,27 @@ export function lengthOf(headers: Headers): number | undefined {
   return said !== null && /^\d{1,15}$/.test(said) ? Number(said) : undefined
 }
 
-function send(url: string, request: Request, headers: Headers, upload: Upload, signal: AbortSignal): Promise<Response> {
+function send(
+  target: Target,
+  request: Request,
+  headers: Headers,
+  upload: Upload,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { url, via } = target
   const { method } = request
   if (upload.body === 'streamed' && isBodiless(method)) {
-    return fetch(new Request(url, request), { headers, redirect: 'manual', signal })
+    const whole = new Request(url, request)
+    const init = withOverride({ headers, redirect: 'manual', signal }, target)
+    return via === undefined ? fetch(whole, init) : via.fetch(whole, init)
   }
   const body = upload.body === 'none' ? null : (upload.bytes ?? request.body)
-  return fetch(url, { method, headers, body, redirect: 'manual', signal })
+  const init = withOverride({ method, headers, body, redirect: 'manual', signal }, target)
+  return via === undefined ? fetch(url, init) : via.fetch(url, init)
+}
+
+function withOverride(init: RequestInit, { resolveOverride }: Target): RequestInit {
+  return resolveOverride === undefined ? init : { ...init, cf: { resolveOverride } }
 }
 
 /** What cannot be passed on: a status that no response may have, or a switch of protocols that is no WebSocket. */
@@ -145,3 +200,11 @@ function isBodiless(method: string): boolean {
 }
 
 const NOTHING: Upload = { body: 'none', bytes: undefined, isLong: false }
+/** As if nobody listened there: another endpoint of the pool may answer. */
+const UNBOUND = {
+  outcome: 'connect-failure',
+  response: undefined,
+  reason: 'proxy_configuration_error',
+  says: 'nothing that can be fetched from is bound under this name',
+  ms: 0,
+} as const

@@ -7,9 +7,10 @@ import type { AddressInfo, Socket } from 'node:net'
 import { afterAll } from 'vitest'
 import { type Edge, startEdge } from '../../cli/edge.ts'
 import type { ConfigInput } from '../../shared/config/config.ts'
-import { parse } from '../../shared/config/parse.ts'
+import { type Config, parse } from '../../shared/config/parse.ts'
 
 export interface Endpoint {
+  readonly server: http.Server
   /** `http://127.0.0.1:40001` */
   readonly address: string
   /** What it was asked, oldest first. */
@@ -54,6 +55,7 @@ export interface Seen {
 export interface EdgeRecord {
   readonly [field: string]: unknown
   readonly path: string
+  readonly mirrors?: readonly object[]
   readonly attempts: readonly { readonly endpoint: string; readonly outcome: number | string }[]
 }
 
@@ -62,11 +64,17 @@ export async function lab(
   input: ConfigInput,
   variables: Readonly<Record<string, string>> = {},
   checkedWith = variables,
+  more: {
+    readonly services?: Readonly<Record<string, string>>
+    /** What `parse` would refuse. */
+    readonly bend?: (config: Config) => Config
+  } = {},
 ): Promise<Lab> {
   const records: EdgeRecord[] = []
   let arrived = () => {}
   const edge = await startEdge({
-    config: parse(input, { variables: checkedWith }).config,
+    config: (more.bend ?? (config => config))(parse(input, { variables: checkedWith }).config),
+    services: more.services ?? {},
     host: '127.0.0.1',
     port: 0,
     variables,
@@ -105,7 +113,7 @@ export async function endpoint(handler: http.RequestListener): Promise<Endpoint>
     server.close()
   })
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { address, requests, count: url => requests.filter(request => request.url!.startsWith(url)).length }
+  return { server, address, requests, count: url => requests.filter(request => request.url!.startsWith(url)).length }
 }
 
 /** Answers 200 with who it is and what came. */

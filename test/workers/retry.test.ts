@@ -1,12 +1,18 @@
 // What is tried again, and what is not. Each case has a path of its own, and endpoints count what they were asked.
 
 import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Endpoint, endpoint, type Lab, lab, nobody, reset, sayWhatCame } from './lab.ts'
 
 let edge: Lab
 let failing: Endpoint
 let good: Endpoint
+let endless: Endpoint
+let sayGaveUp = (_: string) => {}
+const gaveUp = new Promise<string>(resolve => {
+  sayGaveUp = resolve
+})
 const dead = { address: '' }
 
 beforeAll(async () => {
@@ -23,6 +29,17 @@ beforeAll(async () => {
   })
   good = await endpoint(sayWhatCame('good'))
   dead.address = await nobody()
+  endless = await endpoint((request, response) => {
+    request.resume()
+    response.statusCode = 503
+    response.write('there is more to come')
+    response.on('close', () => sayGaveUp('the first one was given up'))
+  })
+  // It answers once the first one's connection is free, or has not become so for long.
+  const waiting = await endpoint(async (request, response) => {
+    request.resume()
+    response.end(await Promise.race([gaveUp, sleep(3_000, 'the first one is held still')]))
+  })
   // Priority makes the order certain: the failing one first, the good one as the next in reserve.
   const pool = (first: string) => ({
     endpoints: [{ address: first }, { address: good.address, priority: 1 }],
@@ -38,6 +55,7 @@ beforeAll(async () => {
       poor: { ...pool(failing.address), retryBudget: { percent: 0, perSecond: 0 } },
       busy: { ...pool(failing.address) },
       full: { ...pool(failing.address), limits: { maxRequests: 1 } },
+      endless: { endpoints: [endless.address, { address: waiting.address, priority: 1 }], outlier: false },
     },
     routes: [
       {
@@ -58,6 +76,7 @@ beforeAll(async () => {
           { name: 'deadAlone', match: { path: '/gone' }, pool: 'deadAlone' },
           { name: 'poor', match: { path: '/s503/poor' }, pool: 'poor' },
           { name: 'busy', match: { path: '/s503busy' }, pool: 'busy' },
+          { name: 'endless', match: { path: '/endless' }, pool: 'endless' },
           { name: 'full', match: { path: '/hang/full' }, pool: 'full', timeouts: { try: '1s' } },
         ],
       },
@@ -148,6 +167,11 @@ describe('it is not tried again', () => {
   })
 })
 
+it('the answer that is not passed on is given up, so that its endpoint is free before the next one answers', async () => {
+  const answer = await edge.ask('/endless')
+  expect(answer.body.toString()).toBe('the first one was given up')
+})
+
 it('a POST is tried again when the rule says that it is safe to', async () => {
   const answer = await edge.ask('/s503/unsafe', { method: 'POST', body: 'twice' })
   expect(answer.seen).toMatchObject({ endpoint: 'good', method: 'POST' })
@@ -196,12 +220,16 @@ describe('when no endpoint answers we do', () => {
     expect((await edge.ask('/hang/full/third')).status).toBe(504)
   })
 
-  it('and a client that has gone away holds no place for ever', async () => {
-    const client = net.connect(edge.port, '127.0.0.1')
-    client.write('GET /hang/full/gone HTTP/1.1\r\nHost: app.test\r\n\r\n')
-    await expect.poll(() => failing.count('/hang/full/gone')).toBe(1)
-    client.destroy()
-    await edge.recordOf('/hang/full/gone')
-    expect((await edge.ask('/hang/full/after')).status).toBe(504)
-  })
+  // workerd ends what a request does when its client resets the connection, unless `waitUntil` holds it.
+  it.each(['destroy', 'resetAndDestroy'] as const)(
+    'and a client that has gone away (%s) holds no place for ever',
+    async how => {
+      const client = net.connect(edge.port, '127.0.0.1')
+      client.write(`GET /hang/full/${how} HTTP/1.1\r\nHost: app.test\r\n\r\n`)
+      await expect.poll(() => failing.count(`/hang/full/${how}`)).toBe(1)
+      client[how]()
+      expect(await edge.recordOf(`/hang/full/${how}`)).toMatchObject({ status: 504 })
+      expect((await edge.ask(`/hang/full/after-${how}`)).status).toBe(504)
+    },
+  )
 })

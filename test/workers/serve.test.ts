@@ -5,6 +5,8 @@ import { bundleEdge, startEdge } from '../../cli/edge.ts'
 import { CannotRun } from '../../cli/exit.ts'
 import type { ConfigInput } from '../../shared/config/config.ts'
 import { parse } from '../../shared/config/parse.ts'
+import { openHttpMetrics } from '../../shared/metrics/http-metrics.ts'
+import { compile } from '../../shared/table/compile.ts'
 import { serve } from '../../workers/app.ts'
 import { endpoint, type Lab, lab, sayWhatCame } from './lab.ts'
 
@@ -102,7 +104,8 @@ it('a bug is answered 500, told in the log and recorded', async () => {
   const log = vi.spyOn(console, 'log').mockImplementation(line => void lines.push(line))
   const error = vi.spyOn(console, 'error').mockReturnValue(undefined)
   try {
-    const answer = await serve({} as never, new Request('http://app.test/bug') as never)
+    const metrics = openHttpMetrics(compile(parse(input('http://127.0.0.1:9'), { variables: {} }).config))
+    const answer = await serve({ metrics } as never, new Request('http://app.test/bug') as never, {} as never)
     expect([answer.status, answer.headers.get('proxy-status')]).toEqual([500, 'fourseven; error=proxy_internal_error'])
     expect(lines.map(line => JSON.parse(line))).toMatchObject([{ status: 500, reason: 'proxy_internal_error' }])
     expect(error.mock.calls.join('')).toContain('TypeError')

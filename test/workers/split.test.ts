@@ -47,9 +47,15 @@ beforeAll(async () => {
             {
               name: 'reply',
               match: { path: '/reply' },
+              filters: { responseHeaders: { set: { 'x-of-rule': '{variant}', 'x-of-both': 'rule' } } },
               variants: [
                 { name: 'stable', weight: 0, pool: 'stable' },
-                { name: 'broken', weight: 100, reply: { status: 500, body: 'as you wished' } },
+                {
+                  name: 'broken',
+                  weight: 100,
+                  reply: { status: 500, body: 'as you wished' },
+                  filters: { responseHeaders: { set: { 'x-of-variant': '{variant}', 'x-of-both': 'variant' } } },
+                },
               ],
             },
             { name: 'kept', match: { path: '/kept' }, pool: 'both' },
@@ -141,7 +147,12 @@ it('a variant may be a fixed reply, and its user keeps it', async () => {
   expect(cookieOf(answer)).toMatch(/^fs_id=/)
 })
 
-it('a client keeps its endpoint, by a token that tells no address', async () => {
+it('the reply of a variant has the edits of the rule and then its own', async () => {
+  const { headers } = await edge.ask('/reply')
+  expect([headers['x-of-rule'], headers['x-of-variant'], headers['x-of-both']]).toEqual(['broken', 'broken', 'variant'])
+})
+
+it('a client keeps its endpoint, by a token that does not show its address', async () => {
   const first = await edge.ask('/kept')
   const cookie = cookieOf(first)
   expect(cookie).toMatch(/^kept=[0-9a-z]+\.[\w-]{24}$/)

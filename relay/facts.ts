@@ -9,21 +9,32 @@ import { parseAddress } from '../shared/wire/address.ts'
  * A client that is gone already has no address any more: empty text and port 0.
  *
  * @param now milliseconds since 1970
+ * @param path of the unix socket it came through; such clients have no address, and no port
  */
-export function readFacts(socket: Socket, listener: string, now: number): FlowFacts {
-  const peer = socket.remoteAddress ?? ''
-  const local = socket.localAddress ?? ''
+export function readFacts(socket: Socket, listener: string, now: number, path?: string): FlowFacts {
+  const peer = path === undefined ? (socket.remoteAddress ?? '') : 'unix:'
+  const local = path === undefined ? (socket.localAddress ?? '') : `unix:${path}`
   const address = parseAddress(withoutZone(peer))
+  const peerAddress = address?.text ?? peer
+  const peerPort = socket.remotePort ?? 0
   return {
     listener,
-    clientAddress: address?.text ?? peer,
+    clientAddress: peerAddress,
     address,
-    clientPort: socket.remotePort ?? 0,
+    clientPort: peerPort,
     localAddress: parseAddress(withoutZone(local))?.text ?? local,
     localPort: socket.localPort ?? 0,
+    peerAddress,
+    peerPort,
+    proxyHeader: undefined,
+    peeked: 'nothing',
+    sni: undefined,
+    alpn: none,
     now,
   }
 }
+
+const none: readonly string[] = []
 
 /** `fe80::1%eth0` is `fe80::1` as seen on eth0 (RFC 4007 section 11). */
 function withoutZone(text: string): string {

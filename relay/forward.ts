@@ -12,14 +12,19 @@ import type { Draw } from '../shared/pool/draw.ts'
 import { claim, learn, type Observed, type Outcome, settle } from '../shared/pool/observed.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
 import type { Flow } from './flow.ts'
-import { Side } from './side.ts'
+import { type Approach, type Reach, reach } from './reach.ts'
+import type { Side } from './side.ts'
 
 /** What the relay asks of the machine it runs on. */
 export interface Host {
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** A socket on its way to the endpoint, half-open allowed, reading through `onread`. */
-  readonly connect: (address: EndpointAddress, onread: OnReadOpts) => Socket
+  /**
+   * A socket on its way to the endpoint, half-open allowed, reading through `onread`.
+   *
+   * @param opening goes out first, in one write, ahead of TLS too
+   */
+  readonly connect: (address: EndpointAddress, onread: OnReadOpts, opening?: Uint8Array) => Socket
 }
 
 export interface Attempt {
@@ -50,22 +55,34 @@ export function forward(
   observed: Observed,
   draw: Draw,
   host: Host,
+  approach: Approach,
 ): Promise<Forwarded> {
-  return new Promise(resolve => new Tries(flow, decision, observed, draw, host, resolve).step({ type: 'begin' }))
+  return new Promise(resolve =>
+    new Tries(flow, decision, observed, draw, host, approach, resolve).step({ type: 'begin' }),
+  )
 }
 
 export const thisHost: Host = {
   now: Date.now,
-  connect: (address, onread) =>
-    netConnect({
-      host: address.host,
-      port: address.port,
+  connect: (address, onread, opening) => {
+    const { scheme, host, port, ip } = address
+    const socket = netConnect({
+      ...(scheme === 'unix' ? { path: host } : { host: ip ?? host, port, lookup: unresolved }),
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveMs,
       onread,
-    }),
+    })
+    // Kept until it is connected, and written before anything that comes later.
+    if (opening !== undefined) socket.write(opening)
+    return socket
+  },
+}
+
+/** Names are resolved ahead of time; one that could not be has no address, and asking again here would take seconds. */
+function unresolved(name: string, _: object, done: (error: NodeJS.ErrnoException, address: string) => void): void {
+  done(Object.assign(new Error(`${name} has no address`), { code: 'ENOTFOUND' }), '')
 }
 
 /** Silence after which the system asks whether a peer is still there; gone without a word, it is noticed soon after. */
@@ -77,6 +94,7 @@ class Tries {
   private readonly observed: Observed
   private readonly draw: Draw
   private readonly host: Host
+  private readonly approach: Approach
   private readonly resolve: (forwarded: Forwarded) => void
   private readonly plan: AttemptPlan
   private state: AttemptState
@@ -84,7 +102,8 @@ class Tries {
   private readonly attempts: Attempt[] = []
   private readonly tried: Endpoint[] = []
   private chosen: Endpoint | undefined
-  /** The one open try. */
+  /** The one open try, and what came of it. */
+  private way: Reach | undefined
   private side: Side | undefined
   private startedAt = 0
   private timer: NodeJS.Timeout | undefined
@@ -96,6 +115,7 @@ class Tries {
     observed: Observed,
     draw: Draw,
     host: Host,
+    approach: Approach,
     resolve: (forwarded: Forwarded) => void,
   ) {
     this.flow = flow
@@ -103,6 +123,7 @@ class Tries {
     this.observed = observed
     this.draw = draw
     this.host = host
+    this.approach = approach
     this.resolve = resolve
     this.chosen = decision.first
     const { rule, pool } = decision
@@ -141,11 +162,12 @@ class Tries {
     }
     this.tried.push(endpoint)
     this.startedAt = performance.now()
-    const side = new Side(onread => this.host.connect(endpoint.address, onread))
-    this.side = side
-    side.onClose = () => this.failed(attempt, side.socket.errored)
-    side.socket.once('connect', () => {
-      if (this.side !== side) return
+    this.way = reach(this.host, endpoint.address, this.approach, outcome => {
+      if (typeof outcome === 'string') {
+        this.failed(attempt, outcome)
+        return
+      }
+      this.side = outcome
       this.note('connected')
       learn(this.observed, this.decision.pool, endpoint, 'success', this.elapsedMs(), this.host.now())
       clearTimeout(this.timer)
@@ -157,8 +179,7 @@ class Tries {
     }, timeoutMs)
   }
 
-  private failed(attempt: number, error: Error | null): void {
-    const reason = reasonOf(error)
+  private failed(attempt: number, reason: Reason): void {
     // Our own shortage says nothing about the endpoint.
     this.endTry(reason === 'relay_exhausted' ? 'neutral' : 'failure', reason)
     this.step({ type: 'failed', attempt, failure: 'connect-failure', reason, isNothingWritten: true })
@@ -175,7 +196,7 @@ class Tries {
     const { pool } = this.decision
     let endpoint = this.chosen
     for (let left = pool.endpoints.length; endpoint !== undefined && left >= 0; left--) {
-      if (claim(this.observed, pool, endpoint)) return endpoint
+      if (claim(this.observed, pool, endpoint, this.tried.length > 0)) return endpoint
       endpoint = this.nextEndpoint()
     }
     return undefined
@@ -195,11 +216,9 @@ class Tries {
 
   /** Gives the open try up. */
   private endTry(outcome: Outcome, reason: Reason): void {
-    const side = this.side!
-    this.side = undefined
+    this.way!.giveUp()
+    this.way = undefined
     clearTimeout(this.timer)
-    side.onClose = nothing
-    side.reset()
     this.note(reason)
     settle(this.observed, this.decision.pool, this.tried.at(-1)!, outcome, this.elapsedMs(), this.host.now())
   }
@@ -214,10 +233,9 @@ class Tries {
 
   /** @param reason undefined when connected */
   private finish(reason: Reason | undefined): void {
-    if (reason !== undefined && this.side !== undefined) this.endTry('neutral', reason)
+    if (reason !== undefined && this.way !== undefined) this.endTry('neutral', reason)
     clearTimeout(this.timer)
     this.flow.client.onClose = nothing
-    if (this.side !== undefined) this.side.onClose = nothing
     const connected = reason === undefined ? { side: this.side!, endpoint: this.tried.at(-1)! } : undefined
     this.resolve({ attempts: this.attempts, connected, reason })
   }
@@ -226,33 +244,6 @@ class Tries {
 /** To microseconds. */
 export function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000
-}
-
-/** The words of RFC 9209 for what the system says of a connect that failed. */
-function reasonOf(error: Error | null): Reason {
-  switch ((error as NodeJS.ErrnoException | null)?.code) {
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'destination_ip_unroutable'
-    case 'ETIMEDOUT':
-      return 'connection_timeout'
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return 'connection_terminated'
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EAI_FAIL':
-    case 'EAI_NODATA':
-      return 'dns_error'
-    case 'EMFILE':
-    case 'ENFILE':
-    case 'ENOBUFS':
-    case 'ENOMEM':
-    case 'EADDRNOTAVAIL':
-      return 'relay_exhausted'
-    default:
-      return 'connection_refused'
-  }
 }
 
 function nothing(): void {}

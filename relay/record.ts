@@ -3,7 +3,9 @@
 import type { FlowDecision } from '../shared/decide/decision.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import type { Reason } from '../shared/decide/reason.ts'
+import { findTlv, tlvTypes } from '../shared/wire/tlv.ts'
 import { type Attempt, roundMs } from './forward.ts'
+import { idText } from './opening.ts'
 import type { FlowEnd } from './pipe.ts'
 
 export interface FlowRecord {
@@ -25,8 +27,18 @@ export interface FlowRecord {
   /** Until an endpoint was connected, all tries and waits together. */
   readonly connectMs: number | null
   readonly totalMs: number
+  /** As a PROXY header carried it, where the listener takes one from this peer. */
   readonly clientAddress: string
   readonly clientPort: number
+  /** Who is at the other end of the connection; the client itself unless a PROXY header said otherwise. */
+  readonly peerAddress: string
+  readonly peerPort: number
+  /** The server name that the client asked for in its ClientHello; null where none was read or it named none. */
+  readonly sni: string | null
+  /** The protocols that it offered, the first eight; null where no ClientHello was read. */
+  readonly alpn: readonly string[] | null
+  /** Of the PROXY header that came in or went out; null when neither has one. */
+  readonly uniqueId: string | null
 }
 
 /** How a flow went, as far as it got. */
@@ -37,6 +49,7 @@ export interface FlowOutcome {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly connectMs: number | null
+  readonly uniqueId: string | null
 }
 
 /** @param decision undefined when none was made */
@@ -62,12 +75,22 @@ export function flowRecord(
     totalMs: roundMs(totalMs),
     clientAddress: facts.clientAddress,
     clientPort: facts.clientPort,
+    peerAddress: facts.peerAddress,
+    peerPort: facts.peerPort,
+    sni: facts.sni ?? null,
+    alpn: facts.peeked === 'hello' ? facts.alpn.slice(0, 8) : null,
+    uniqueId: outcome.uniqueId ?? idCarried(facts),
   }
 }
 
 /** The outcome of a flow that never got to an endpoint. */
 export function refusal(reason: Reason): FlowOutcome {
-  return { endpoint: null, attempts: [], reason, bytesIn: 0, bytesOut: 0, connectMs: null }
+  return { endpoint: null, attempts: [], reason, bytesIn: 0, bytesOut: 0, connectMs: null, uniqueId: null }
+}
+
+function idCarried({ proxyHeader }: FlowFacts): string | null {
+  const id = proxyHeader === undefined ? undefined : findTlv(proxyHeader.tlvs, tlvTypes.uniqueId)
+  return id === undefined ? null : idText(id)
 }
 
 /** One line of JSON, without its line end. */

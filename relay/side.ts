@@ -6,10 +6,10 @@ import type { OnReadOpts, Socket } from 'node:net'
 import { smallBytes, spareLarge, takeLarge } from './read-buffers.ts'
 
 /** What is under a socket; Node gives no public way to these two. */
-interface TcpHandle {
+interface StreamHandle {
   readonly writeQueueSize: number
-  /** Fills in the address; an error number below 0 when there is no peer. */
-  getpeername(out: object): number
+  /** Fills in the address; an error number below 0 when there is no peer. A unix socket has none. */
+  getpeername?(out: object): number
 }
 
 export class Side {
@@ -21,26 +21,45 @@ export class Side {
   isClosed = false
   /** Called when the socket has closed, whatever the cause. */
   onClose: () => void = nothing
+  /** Called with each read while the first bytes are peeked at, and when the end has come. */
+  onEarly: (() => void) | undefined
+  /** Has nothing more to say. */
+  hasEnded = false
 
   private other: Side | undefined
   /** What came before there was another side to send it to. */
   private early: Uint8Array[] = []
-  private hasEnded = false
+  /** Reading stopped because nobody took what came early. */
+  private isHeld = false
   private isWaiting = false
-  private small = Buffer.allocUnsafeSlow(smallBytes)
+  /** The connection that carries this one when `socket` is TLS. */
+  private readonly under: Side | undefined
+  private small: Buffer<ArrayBuffer>
   /** Where the next read goes: `small`, or a large one while much is coming. */
-  private buffer = this.small
+  private buffer: Buffer<ArrayBuffer>
 
-  /** @param open makes the socket, with half-open allowed and this `onread`. */
-  constructor(open: (onread: OnReadOpts) => Socket) {
+  /**
+   * @param open makes the socket, with half-open allowed and this `onread`
+   * @param under what carries it when it is TLS: then there is no `onread`, and every chunk has memory of its own
+   */
+  constructor(open: (onread: OnReadOpts) => Socket, under?: Side) {
+    this.under = under
+    this.small = under === undefined ? Buffer.allocUnsafeSlow(smallBytes) : noBuffer
+    this.buffer = this.small
     this.socket = open({
       buffer: () => this.buffer,
       callback: (count, buffer) => this.take(buffer.subarray(0, count)),
     })
+    if (under !== undefined) {
+      this.socket.on('data', (chunk: Buffer) => {
+        if (!this.take(chunk)) this.socket.pause()
+      })
+    }
     // Whatever goes wrong on a socket is followed by its `close`, where `isBroken` tells.
     this.socket.on('error', nothing)
     this.socket.once('end', () => {
       this.hasEnded = true
+      this.onEarly?.()
       this.other?.socket.end()
     })
     this.socket.once('close', () => {
@@ -62,12 +81,32 @@ export class Side {
     if (!this.isWaiting && !this.hasEnded) return false
     const { writableEnded, writableLength } = this.socket
     const isOver = this.hasEnded && writableEnded && writableLength === 0
-    return !isOver && this.handle !== null && this.handle.getpeername({}) !== 0
+    return !isOver && (this.handle?.getpeername?.({}) ?? 0) !== 0
   }
 
   /** Written here and not yet taken by the system, in bytes. */
   get unsent(): number {
     return this.handle?.writeQueueSize ?? 0
+  }
+
+  /** What came so far and was not sent on, in one piece. */
+  peeked(): Uint8Array {
+    if (this.early.length > 1) this.early = [Buffer.concat(this.early)]
+    return this.early[0] ?? noBytes
+  }
+
+  /** Puts what came so far back into the socket, for TLS to read it there. Nothing more may be asked of this side. */
+  giveBack(): Socket {
+    const bytes = this.peeked()
+    this.early = []
+    if (bytes.length > 0) this.socket.unshift(bytes)
+    return this.socket
+  }
+
+  /** Takes so many first bytes out: they were for us. */
+  skip(count: number): void {
+    const rest = this.peeked().subarray(count)
+    this.early = rest.length === 0 ? [] : [rest]
   }
 
   /** From here on every byte goes to `other`, those that came early first, and so does the end. */
@@ -78,7 +117,8 @@ export class Side {
     let maySendMore = true
     for (const chunk of early) maySendMore = this.send(chunk, other.socket)
     if (!maySendMore) this.socket.pause()
-    else if (early.length >= mostEarly) this.socket.resume()
+    else if (this.isHeld) this.socket.resume()
+    this.isHeld = false
     if (this.hasEnded) other.socket.end()
   }
 
@@ -93,7 +133,19 @@ export class Side {
     // While a shutdown is under way libuv refuses to reset (uv_tcp_close_reset: EINVAL) and Node would lose the handle.
     else if (socket.writableEnded && !socket.writableFinished && socket.writableLength === 0) {
       socket.once('finish', () => this.reset())
-    } else socket.resetAndDestroy()
+    } else if (this.under !== undefined) this.under.reset()
+    // A unix socket knows no reset: it is closed.
+    else if (this.handle?.getpeername === undefined) socket.destroy()
+    else socket.resetAndDestroy()
+  }
+
+  /** Says a last word of ours and ends the connection. Whoever does not take it is waited for no longer than `ms`. */
+  sayLast(word: Uint8Array, ms: number): void {
+    const { socket } = this
+    if (socket.destroyed) return
+    const timer = setTimeout(() => this.reset(), ms)
+    socket.once('close', () => clearTimeout(timer))
+    socket.end(word, () => socket.destroy())
   }
 
   /** Gives the memory back; only when both sockets are closed, since either may still be using it. */
@@ -102,8 +154,10 @@ export class Side {
     this.buffer = this.small
   }
 
-  private get handle(): TcpHandle | null {
-    return (this.socket as Socket & { _handle: TcpHandle | null })._handle
+  /** Of the connection itself, also under TLS. */
+  private get handle(): StreamHandle | null {
+    const socket = this.under?.socket ?? this.socket
+    return (socket as Socket & { _handle: StreamHandle | null })._handle
   }
 
   /** What was just read; false stops reading. */
@@ -115,9 +169,13 @@ export class Side {
     }
     // Reading goes on for a little, else nobody would notice a client that leaves while its endpoint is being connected.
     this.early.push(chunk)
-    this.small = Buffer.allocUnsafeSlow(smallBytes)
-    this.buffer = this.small
-    return this.early.length < mostEarly
+    if (this.under === undefined) {
+      this.small = Buffer.allocUnsafeSlow(smallBytes)
+      this.buffer = this.small
+    }
+    this.onEarly?.()
+    this.isHeld = this.onEarly === undefined && this.early.length >= mostEarly
+    return !this.isHeld
   }
 
   /** False when the system did not take it all at once: then `written` reads on. */
@@ -142,6 +200,7 @@ export class Side {
    * it says that no more is. An idle flow so holds the small one only.
    */
   private choose(count: number, isSent: boolean): void {
+    if (this.under !== undefined) return
     if (this.buffer === this.small) {
       if (count === smallBytes) this.buffer = takeLarge()
     } else if (count <= smallBytes && isSent) this.release()
@@ -152,3 +211,5 @@ function nothing(): void {}
 
 /** Reads kept while the endpoint is being connected. */
 const mostEarly = 4
+const noBytes = new Uint8Array(0)
+const noBuffer = Buffer.allocUnsafeSlow(0)

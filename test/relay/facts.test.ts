@@ -17,6 +17,9 @@ test('a client that came as IPv4 through an IPv6 socket is known by its IPv4 add
     clientPort: 5,
     localAddress: '10.0.0.1',
     localPort: 6,
+    peerAddress: '192.0.2.1',
+    peerPort: 5,
+    proxyHeader: undefined,
     now: 7,
   })
 })

@@ -5,7 +5,15 @@ import { createServer, connect as netConnect, type Server, type Socket, type Tcp
 import { afterEach } from 'vitest'
 import type { FlowRecord } from '../../relay/record.ts'
 import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts'
-import type { Config, FlowRule, PoolConfig } from '../../shared/config/parse.ts'
+import {
+  type Config,
+  type FlowRoute,
+  type FlowRule,
+  type PoolConfig,
+  type ProxySourceConfig,
+  parse,
+  type TcpListener,
+} from '../../shared/config/parse.ts'
 
 export interface Lab {
   readonly relay: Relay
@@ -15,8 +23,9 @@ export interface Lab {
   readonly recorded: (count: number) => Promise<FlowRecord[]>
 }
 
-interface LabOptions extends Partial<Pick<RelayOptions, 'host' | 'draw'>> {
+interface LabOptions extends Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem'>> {
   readonly maxConnections?: number
+  readonly proxyProtocol?: readonly ProxySourceConfig[]
   readonly rule?: Partial<FlowRule>
   readonly pool?: Partial<PoolConfig>
 }
@@ -26,7 +35,10 @@ export async function lab(ports: readonly number[], options: LabOptions = {}): P
   return labOf(configOf(ports, options), options)
 }
 
-export async function labOf(config: Config, options: Partial<Pick<RelayOptions, 'host' | 'draw'>> = {}): Promise<Lab> {
+export async function labOf(
+  config: Config,
+  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem'>> = {},
+): Promise<Lab> {
   const records: FlowRecord[] = []
   let arrived = () => {}
   const relay = await startRelay({
@@ -51,17 +63,18 @@ export async function labOf(config: Config, options: Partial<Pick<RelayOptions, 
 }
 
 export function configOf(ports: readonly number[], options: LabOptions = {}): Config {
+  const { maxConnections = 10_000, proxyProtocol = [] } = options
   return {
-    listeners: [
-      { kind: 'tcp', name: 'door', host: '127.0.0.1', port: 0, maxConnections: options.maxConnections ?? 10_000 },
-    ],
+    listeners: [{ ...listener, maxConnections, proxyProtocol }],
     pools: [poolOf('pool', ports, options.pool)],
-    routes: [{ layer: 4, name: 'route', listeners: ['door'], rules: [ruleOf(options.rule)] }],
+    routes: [{ ...route, rules: [ruleOf(options.rule)] }],
   }
 }
 
+/** Nothing is judged by real traffic unless the test says so. */
 export function poolOf(name: string, ports: readonly number[], words: Partial<PoolConfig> = {}): PoolConfig {
   return {
+    ...pool,
     name,
     endpoints: ports.map((port, at) => ({
       address: `tcp://127.0.0.1:${port}`,
@@ -69,31 +82,22 @@ export function poolOf(name: string, ports: readonly number[], words: Partial<Po
       weight: 1,
       priority: 0,
     })),
-    balance: { by: 'round-robin' },
-    panicPercent: 50,
-    overprovisioning: 1.4,
-    slowStartMs: 0,
-    affinity: undefined,
     outlier: undefined,
-    maxRequests: Number.POSITIVE_INFINITY,
-    maxRequestsPerEndpoint: Number.POSITIVE_INFINITY,
-    retryBudget: { percent: 20, perSecond: undefined },
     ...words,
   }
 }
 
 export function ruleOf(words: Partial<FlowRule> = {}): FlowRule {
-  return {
-    name: '0',
-    path: 'routes[0]',
-    matches: [{ address: [] }],
-    variants: [{ name: 'pool', weight: 1, pool: 'pool' }],
-    split: undefined,
-    attempts: 3,
-    timeouts: { connectMs: 2000, idleMs: 3_600_000 },
-    ...words,
-  }
+  return { ...route.rules[0]!, ...words }
 }
+
+/** The defaults of everything that a test does not write out. */
+const { config: plain } = parse({
+  listeners: { door: { kind: 'tcp', address: '127.0.0.1:0' } },
+  pools: { pool: { endpoints: ['tcp://127.0.0.1:1'] } },
+  routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
+})
+const [listener, pool, route] = [plain.listeners[0] as TcpListener, plain.pools[0]!, plain.routes[0] as FlowRoute]
 
 export interface Endpoint {
   readonly port: number
@@ -104,15 +108,15 @@ export interface Endpoint {
   readonly accepted: (index: number) => Promise<Socket>
 }
 
-/** An endpoint on a free port of 127.0.0.1 that does what it is told with each connection. */
-export async function endpoint(serve: (socket: Socket) => void, port = 0): Promise<Endpoint> {
+/** An endpoint on a free port, of 127.0.0.1 unless told otherwise, that does what it is told with each connection. */
+export async function endpoint(serve: (socket: Socket) => void, port = 0, host = '127.0.0.1'): Promise<Endpoint> {
   const sockets: Socket[] = []
   const server = createServer({ allowHalfOpen: true }, socket => {
     sockets.push(socket)
     socket.on('error', () => {})
     serve(socket)
   })
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   cleanUps.push(() => {
     server.close()

@@ -1,6 +1,7 @@
 import { createServer, Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { listenProblem, startRelay } from '../../relay/relay.ts'
+import { listenProblem } from '../../relay/listen.ts'
+import { startRelay } from '../../relay/relay.ts'
 import type { Config } from '../../shared/config/parse.ts'
 import { ConfigError, type Problem } from '../../shared/config/problem.ts'
 import { client, configOf, echo, ending, lab, readAll, refusingPort, said } from './lab.ts'
@@ -33,7 +34,7 @@ test('every listener that cannot listen is named with cause and mend, and none s
 })
 
 test('a privileged port is named as such', () => {
-  const listener = { name: 'low', host: '::1', port: 80, maxConnections: 1, matches: [] }
+  const listener = { name: 'low', host: '::1', port: 80, maxConnections: 1, proxySources: [], matches: [] }
   const problem = listenProblem(listener, Object.assign(new Error('listen EACCES'), { code: 'EACCES' }))
   expect(problem).toMatchObject({ code: 'port-privileged', path: 'listeners.low.address' })
   expect(problem.message).toBe('listener "low" cannot listen on [::1]:80: this user may not open port 80')
@@ -114,9 +115,9 @@ test('stop ends a flow that is still looking for its endpoint', async () => {
 async function problemsOf(
   places: readonly { readonly name: string; readonly host: string; readonly port: number }[],
 ): Promise<readonly Problem[]> {
-  const { pools, routes } = configOf([1])
+  const { listeners, pools, routes } = configOf([1])
   const config: Config = {
-    listeners: places.map(place => ({ kind: 'tcp', maxConnections: 10, ...place })),
+    listeners: places.map(place => ({ ...listeners[0]!, ...place }) as Config['listeners'][number]),
     pools,
     routes: [{ ...routes[0]!, listeners: places.map(place => place.name) } as Config['routes'][number]],
   }

@@ -27,6 +27,11 @@ test('a record tells the whole flow', async () => {
     totalMs: expect.any(Number),
     clientAddress: '127.0.0.1',
     clientPort: localPort,
+    peerAddress: '127.0.0.1',
+    peerPort: localPort,
+    uniqueId: null,
+    sni: null,
+    alpn: null,
   })
   expect(record!.totalMs).toBeGreaterThanOrEqual(record!.connectMs!)
 })
@@ -86,7 +91,9 @@ test('a split by client address gives each client the same variant every time', 
 
 test('a client that no rule matches is reset with destination_not_found', async () => {
   const { port } = await echo()
-  const { port: door, recorded } = await lab([port], { rule: { matches: [{ address: ['127.0.0.2/32'] }] } })
+  const { port: door, recorded } = await lab([port], {
+    rule: { matches: [{ address: ['127.0.0.2/32'], sni: [], alpn: [] }] },
+  })
   expect(await ending(await client(door))).toBe('ECONNRESET')
   expect((await recorded(1))[0]).toMatchObject({ reason: 'destination_not_found', route: null, attempts: [] })
   const let127002In = await client(door, { localAddress: '127.0.0.2' })

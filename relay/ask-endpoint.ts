@@ -1,0 +1,158 @@
+// One probe of one endpoint: connects, says who asks where a PROXY header is due, asks, and judges the answer.
+
+import { request } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { type SecureContext, connect as startTls } from 'node:tls'
+import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-address.ts'
+import type { ProbeConfig } from '../shared/config/parse.ts'
+import { formatDuration } from '../shared/config/units.ts'
+
+export interface ProbeTls {
+  readonly context: SecureContext
+  readonly serverName: string | undefined
+}
+
+/**
+ * Resolves with undefined when the probe passed, else with why not, in a few words. The connection is closed by then.
+ * Of a certificate nothing is verified: whether an endpoint lives and who it is are two questions.
+ *
+ * @param opening the PROXY header, ahead of TLS
+ * @param stop ends it early; what it then resolves with says nothing about the endpoint
+ * @param tls as traffic does it: an endpoint may want to see a certificate
+ */
+export async function askEndpoint(
+  address: EndpointAddress,
+  probe: ProbeConfig,
+  opening: Uint8Array | undefined,
+  stop: AbortSignal,
+  tls?: ProbeTls,
+): Promise<string | undefined> {
+  const { host, port, scheme, ip } = address
+  const raw = scheme === 'unix' ? connect({ path: host }) : connect({ host: ip ?? host, port, noDelay: true })
+  raw.on('error', nothing)
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    raw.destroy()
+  }, probe.timeoutMs)
+  const end = () => raw.destroy()
+  stop.addEventListener('abort', end, { once: true })
+  let socket = raw
+  try {
+    let failure = await until(raw, 'connect')
+    if (failure === undefined && opening !== undefined) raw.write(opening)
+    if (failure === undefined && (scheme === 'tls' || probe.kind === 'tls')) {
+      const name = tls?.serverName ?? (isIpLiteral(host) || scheme === 'unix' ? undefined : host)
+      socket = startTls({
+        socket: raw,
+        rejectUnauthorized: false,
+        ...(tls === undefined ? {} : { secureContext: tls.context }),
+        ...(name === undefined ? {} : { servername: name }),
+      })
+      socket.on('error', nothing)
+      failure = await until(socket, 'secureConnect')
+    }
+    failure ??= await askIn(socket, address, probe)
+    return isLate ? `no answer within ${formatDuration(probe.timeoutMs)}` : failure
+  } finally {
+    clearTimeout(timer)
+    stop.removeEventListener('abort', end)
+    socket.destroy()
+    raw.destroy()
+  }
+}
+
+async function askIn(socket: Socket, address: EndpointAddress, probe: ProbeConfig): Promise<string | undefined> {
+  switch (probe.kind) {
+    case 'tcp':
+    case 'tls':
+      return undefined
+    case 'http':
+      return askHttp(socket, address, probe)
+    case 'redis': {
+      socket.write('PING\r\n')
+      const said = await readUntil(socket, bytes => bytes.includes('\n'))
+      // It lives and serves, only not us: a password is asked for before anything else.
+      return said.startsWith('+PONG') || said.startsWith('-NOAUTH') ? undefined : notThat(said)
+    }
+    case 'postgres': {
+      socket.write(sslRequest)
+      const said = await readUntil(socket, bytes => bytes.length > 0)
+      return said === 'S' || said === 'N' ? undefined : notThat(said)
+    }
+  }
+}
+
+function askHttp(socket: Socket, address: EndpointAddress, probe: ProbeConfig): Promise<string | undefined> {
+  const { host, port, scheme } = address
+  const name = scheme === 'unix' ? 'localhost' : `${host.includes(':') ? `[${host}]` : host}:${port}`
+  return new Promise(resolve => {
+    const question = request({
+      createConnection: () => socket,
+      path: probe.path,
+      headers: { host: name, 'user-agent': 'fourseven-probe', accept: '*/*', connection: 'close' },
+    })
+    question.on('error', error => resolve(wordsOf(error)))
+    question.on('response', response => {
+      const status = response.statusCode ?? 0
+      const [lowest, highest] = probe.status
+      if (status < lowest || status > highest) {
+        resolve(`status ${status}, not ${lowest === highest ? lowest : `${lowest} to ${highest}`}`)
+        return
+      }
+      if (probe.body === undefined) {
+        resolve(undefined)
+        return
+      }
+      let body = Buffer.alloc(0)
+      const judge = () => resolve(body.includes(probe.body!) ? undefined : 'the body does not hold the text')
+      response.on('data', chunk => {
+        body = Buffer.concat([body, chunk]).subarray(0, mostBody)
+        if (body.length === mostBody || body.includes(probe.body!)) judge()
+      })
+      response.on('end', judge)
+      response.on('error', error => resolve(wordsOf(error)))
+    })
+    question.end()
+  })
+}
+
+/** Undefined when the event came, else what came in its place. */
+function until(socket: Socket, event: 'connect' | 'secureConnect'): Promise<string | undefined> {
+  return new Promise(resolve => {
+    socket.once(event, () => resolve(undefined))
+    socket.once('error', error => resolve(wordsOf(error)))
+    socket.once('close', () => resolve(closed))
+  })
+}
+
+/** What came until it is enough, or until the end; empty when nothing came. */
+function readUntil(socket: Socket, isEnough: (bytes: Buffer) => boolean): Promise<string> {
+  return new Promise(resolve => {
+    let bytes = Buffer.alloc(0)
+    const done = () => resolve(bytes.toString('latin1'))
+    socket.on('data', chunk => {
+      bytes = Buffer.concat([bytes, chunk as Buffer]).subarray(0, mostAnswer)
+      if (isEnough(bytes) || bytes.length === mostAnswer) done()
+    })
+    socket.once('end', done)
+    socket.once('close', done)
+  })
+}
+
+function notThat(said: string): string {
+  return said === '' ? closed : `answered ${JSON.stringify(said.slice(0, 60))}`
+}
+
+function wordsOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? error.message
+}
+
+function nothing(): void {}
+
+const closed = 'closed the connection'
+/** The protocol's question whether TLS may follow (PostgreSQL, "Message Formats", SSLRequest): answered before any login. */
+const sslRequest = Uint8Array.of(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f)
+const mostAnswer = 256
+/** Where the text of a body match is looked for, as Cloudflare does: its first 10 KiB. */
+const mostBody = 10 * 1024

@@ -1,0 +1,64 @@
+// The PROXY header in front of a connection: from whom it is taken, and what it changes in the facts.
+
+import type { FlowFacts } from '../shared/decide/facts.ts'
+import type { Reason } from '../shared/decide/reason.ts'
+import type { FlowListener } from '../shared/table/table.ts'
+import { type Address, cidrContains } from '../shared/wire/address.ts'
+import { type ProxyHeader, type ProxyHeaderProblem, readProxyHeader } from '../shared/wire/proxy-header.ts'
+import type { Flow } from './flow.ts'
+import { peek } from './peek.ts'
+
+/** Whether connections of this peer begin with a header. Never guessed from the bytes: anyone could send one. */
+export function mustCarry(listener: FlowListener, peer: Address | undefined): boolean {
+  if (peer === undefined) return false
+  for (const { cidr, isRequired } of listener.proxySources) if (cidrContains(cidr, peer)) return isRequired
+  return false
+}
+
+/**
+ * Waits for the header, takes it out of what is sent on and gives the facts as it has them; or the reason to refuse the
+ * connection. The header may take 3 s (spec section 2: at least that, since a segment may have to be sent again).
+ */
+export async function readCarried(flow: Flow, facts: FlowFacts): Promise<FlowFacts | Reason> {
+  const { value, stopped } = await peek(flow, readProxyHeader, longestMs)
+  if (stopped === 'timeout') return 'proxy_header_timeout'
+  if (stopped === 'ended') return flow.client.peeked().length === 0 ? 'client_gone' : 'proxy_header_malformed'
+  if (stopped !== undefined) return stopped
+  if ('reason' in value) return refusals[value.reason]
+  flow.client.skip(value.length)
+  return withHeader(facts, value.header)
+}
+
+/** Under LOCAL and UNKNOWN the peer is the client. */
+export function withHeader(facts: FlowFacts, proxyHeader: ProxyHeader): FlowFacts {
+  const { says } = proxyHeader
+  if (says.of === 'inet') {
+    const { source, destination } = says
+    return {
+      ...facts,
+      clientAddress: source.address.text,
+      address: source.address,
+      clientPort: source.port,
+      localAddress: destination.address.text,
+      localPort: destination.port,
+      proxyHeader,
+    }
+  }
+  if (says.of !== 'unix') return { ...facts, proxyHeader }
+  return {
+    ...facts,
+    clientAddress: `unix:${says.source}`,
+    address: undefined,
+    clientPort: 0,
+    localAddress: `unix:${says.destination}`,
+    localPort: 0,
+    proxyHeader,
+  }
+}
+
+const refusals = {
+  missing: 'proxy_header_missing',
+  malformed: 'proxy_header_malformed',
+  checksum: 'proxy_header_checksum',
+} as const satisfies Record<ProxyHeaderProblem, Reason>
+const longestMs = 3_000

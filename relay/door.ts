@@ -1,0 +1,283 @@
+// What all doors of the relay have in common: a connection comes in, one decision is made, its bytes go to an endpoint, and
+// one record is left. What a kind of door does between these steps it brings along.
+
+import { createServer, type OnReadOpts, type Server, Socket } from 'node:net'
+import type { FlowDecision } from '../shared/decide/decision.ts'
+import type { FlowFacts } from '../shared/decide/facts.ts'
+import { decideFlow } from '../shared/decide/flow.ts'
+import type { Reason } from '../shared/decide/reason.ts'
+import type { Draw } from '../shared/pool/draw.ts'
+import { type Observed, settle } from '../shared/pool/observed.ts'
+import type { FlowListener, Table } from '../shared/table/table.ts'
+import { type Admissions, admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
+import { mustCarry, readCarried } from './carried.ts'
+import { isLast } from './descriptors.ts'
+import { readFacts } from './facts.ts'
+import { type Flow, openFlow } from './flow.ts'
+import { type Forwarded, forward, type Host, keepAliveMs } from './forward.ts'
+import { openingOf } from './opening.ts'
+import { pipe } from './pipe.ts'
+import type { PoolTls } from './pool-tls.ts'
+import type { Approach } from './reach.ts'
+import { type FlowOutcome, type FlowRecord, flowRecord, refusal } from './record.ts'
+import { Side } from './side.ts'
+import { callNext, isWaitedFor, joinQueue, leaveQueue, untilTurn, type WaitingRooms } from './waiting.ts'
+
+/** What all doors of a relay share. */
+export interface Plane {
+  /** The one pointer that a reload replaces; flows that began under the old table end under it. */
+  table: Table
+  readonly observed: Observed
+  readonly host: Host
+  readonly draw: () => Draw
+  /** How `tls://` endpoints of each pool are spoken with. */
+  poolTls: PoolTls
+  readonly onRecord: (record: FlowRecord) => void
+  /** Accepted and not recorded yet. */
+  readonly flows: Set<Flow>
+  /** Flows that wait for a place in their pool; they are in `flows` too. */
+  readonly waiting: WaitingRooms
+  /** Called when `flows` has become empty. */
+  readonly onceOver: Set<() => void>
+}
+
+export interface Door {
+  /** A reload may put another one here; whoever came in before goes on with its own. */
+  kind: DoorKind
+  readonly name: string
+  readonly server: Server
+  readonly counts: ListenerCounts
+  readonly admissions: Admissions
+}
+
+export interface ListenerCounts {
+  accepted: number
+  open: number
+  /** Closed at once because `maxConnections` were open, `acceptRate` came or descriptors ran out; among `accepted`. */
+  overLimit: number
+  /** Lost before we had them: the system gave an error in place of a connection. */
+  failedAccepts: number
+}
+
+/** What one kind of door does in its own way. A Reason in place of an answer ends the connection. */
+export interface DoorKind {
+  /** What has to be known before the decision. */
+  readonly learn: (
+    flow: Flow,
+    facts: FlowFacts,
+    listener: FlowListener,
+  ) => FlowFacts | Reason | Promise<FlowFacts | Reason>
+  /** Makes the client ready for an endpoint. */
+  readonly admit: (
+    flow: Flow,
+    facts: FlowFacts,
+    listener: FlowListener,
+    decision: ForwardDecision,
+  ) => Admission | Reason | Promise<Admission | Reason>
+  /** The last thing a client hears that is not served. */
+  readonly refuse: (flow: Flow, facts: FlowFacts, listener: FlowListener, reason: Reason) => void
+}
+
+/** A client that may be connected, and what its endpoint has to know of how it came. */
+export interface Admission {
+  readonly client: Side
+  /** The client asked for TLS in this protocol first, or is served as if it had. */
+  readonly startTls: 'postgres' | undefined
+  /** Its bytes are TLS. */
+  readonly carriesTls: boolean
+  /** What was agreed on by ALPN where TLS ended here. */
+  readonly protocol: string | undefined
+}
+
+type ForwardDecision = FlowDecision & { readonly do: 'forward' }
+
+/** Makes the server of a listener; nothing listens yet. */
+export function openDoor(plane: Plane, listener: FlowListener, kind: DoorKind): Door {
+  const counts: ListenerCounts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0 }
+  const server = createServer({
+    pauseOnConnect: true,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveMs,
+  })
+  const door: Door = { kind, name: listener.name, server, counts, admissions: openAdmissions() }
+  server.on('connection', accepted => void serve(plane, door, accepted))
+  return door
+}
+
+async function serve(plane: Plane, door: Door, accepted: Socket): Promise<void> {
+  const { counts, kind } = door
+  const acceptedAt = performance.now()
+  const listener = plane.table.flowListeners.get(door.name)!
+  const now = plane.host.now()
+  let facts = readFacts(accepted, door.name, now, pathOf(listener))
+  counts.accepted += 1
+  const flow = openFlow(new Side(onread => adopt(accepted, onread)), facts, acceptedAt)
+  const over = overLimit(plane, door, listener, now)
+  if (over !== undefined) {
+    counts.overLimit += 1
+    flow.client.reset()
+    plane.onRecord(flowRecord(facts, undefined, refusal(over), performance.now() - acceptedAt))
+    return
+  }
+
+  counts.open += 1
+  plane.flows.add(flow)
+  let admitted: FlowFacts | undefined
+  let outcome: FlowOutcome
+  try {
+    const carried = mustCarry(listener, facts.address) ? await readCarried(flow, facts) : facts
+    const denied = typeof carried === 'string' ? carried : admitAddress(door.admissions, listener, carried)
+    if (typeof carried !== 'string' && denied === undefined) admitted = carried
+    const learned = admitted === undefined ? denied! : await kind.learn(flow, admitted, listener)
+    if (typeof learned === 'string') {
+      if (typeof carried !== 'string') facts = carried
+      if (admitted === undefined) flow.client.reset()
+      else kind.refuse(flow, admitted, listener, learned)
+      outcome = refusal(learned)
+    } else {
+      facts = learned
+      flow.facts = facts
+      outcome = await carryOut(plane, kind, listener, flow, plane.draw())
+    }
+  } catch (bug) {
+    // One flow's trouble must not become that of all others.
+    process.emitWarning(bug as Error)
+    flow.client.reset()
+    outcome = refusal('proxy_internal_error')
+  }
+  counts.open -= 1
+  if (admitted !== undefined) leaveAddress(door.admissions, admitted)
+  plane.flows.delete(flow)
+  plane.onRecord(flowRecord(facts, flow.decision, outcome, performance.now() - acceptedAt))
+  const pool = flow.decision?.pool
+  if (pool?.queue !== undefined) callNext(plane.waiting, pool.name)
+  if (plane.flows.size === 0) for (const done of plane.onceOver) done()
+}
+
+function overLimit(plane: Plane, door: Door, listener: FlowListener, now: number): Reason | undefined {
+  if (door.counts.open >= listener.maxConnections) return 'connection_limit'
+  return admitPace(door.admissions, listener, now) ?? (isLast(plane.flows.size) ? 'relay_exhausted' : undefined)
+}
+
+async function carryOut(
+  plane: Plane,
+  kind: DoorKind,
+  listener: FlowListener,
+  flow: Flow,
+  draw: Draw,
+): Promise<FlowOutcome> {
+  const { observed, host } = plane
+  const { facts } = flow
+  const startedAt = performance.now()
+  let decision = decideFlow(listener, facts, observed, draw)
+  flow.decision = decision
+  if (mustWait(plane, decision)) decision = await decideInTurn(plane, flow, draw)
+  if (decision.do === 'refuse') {
+    kind.refuse(flow, facts, listener, decision.reason)
+    return refusal(decision.reason)
+  }
+  const admitted = await kind.admit(flow, facts, listener, decision)
+  if (typeof admitted === 'string') {
+    flow.client.reset()
+    return refusal(admitted)
+  }
+  const { client, startTls, carriesTls, protocol } = admitted
+  const { sendProxy } = decision.pool
+  const opening = sendProxy === undefined ? undefined : openingOf(sendProxy, decision, facts, client.socket)
+  const tls = plane.poolTls.of(decision.pool, protocol)
+  const approach = { opening: opening?.bytes, startTls, carriesTls, tls }
+  let forwarded = await begin(plane, flow, decision, draw, approach)
+  // While TLS was agreed on with the client another flow took the place.
+  while (
+    forwarded.reason === 'connection_limit_reached' &&
+    forwarded.attempts.length === 0 &&
+    mustWait(plane, decision)
+  ) {
+    const later = await decideInTurn(plane, flow, draw)
+    if (later.do === 'refuse') {
+      client.reset()
+      return refusal(later.reason)
+    }
+    decision = later
+    forwarded = await begin(plane, flow, decision, draw, approach)
+  }
+  const { attempts, connected, reason } = forwarded
+  if (connected === undefined) {
+    client.reset()
+    return { ...refusal(reason!), attempts }
+  }
+  const connectMs = performance.now() - startedAt
+  const { side, endpoint } = connected
+  flow.endpoint = endpoint
+  flow.side = side
+  const end = await pipe(flow, side, decision.rule.timeouts.idleMs)
+  // What it is worth was learned when it was connected; how its flows end says nothing more.
+  settle(observed, decision.pool, endpoint, 'neutral', -1, host.now())
+  return {
+    endpoint: endpoint.name,
+    attempts,
+    reason: end,
+    bytesIn: client.bytes,
+    bytesOut: side.bytes,
+    connectMs,
+    uniqueId: opening?.uniqueId ?? null,
+  }
+}
+
+function pathOf({ host }: FlowListener): string | undefined {
+  return host.startsWith('/') ? host : undefined
+}
+
+/** Claims a place before it returns; so who waits behind it may ask whether there is one more. */
+function begin(
+  plane: Plane,
+  flow: Flow,
+  decision: ForwardDecision,
+  draw: Draw,
+  approach: Approach,
+): Promise<Forwarded> {
+  const forwarding = forward(flow, decision, plane.observed, draw, plane.host, approach)
+  if (decision.pool.queue !== undefined) callNext(plane.waiting, decision.pool.name)
+  return forwarding
+}
+
+function mustWait(plane: Plane, decision: FlowDecision): boolean {
+  const { pool } = decision
+  if (pool?.queue === undefined) return false
+  return isAtLimit(decision) || (decision.do === 'forward' && isWaitedFor(plane.waiting, pool))
+}
+
+/** The decision once there is a place in the pool, by the table of that moment, or why there was none in time. */
+async function decideInTurn(plane: Plane, flow: Flow, draw: Draw): Promise<FlowDecision> {
+  const { rule, pool } = flow.decision!
+  const refuse = (reason: Reason): FlowDecision => ({ do: 'refuse', rule, reason, pool })
+  const waiter = joinQueue(plane.waiting, pool!, flow)
+  let decision = refuse('queue_full')
+  for (let isWaiting = waiter !== undefined; isWaiting; isWaiting = isAtLimit(decision)) {
+    const outcome = await untilTurn(waiter!)
+    const listener = plane.table.flowListeners.get(flow.facts.listener)
+    if (outcome !== 'turn') decision = refuse(outcome)
+    else if (listener === undefined) decision = refuse('drained')
+    else decision = decideFlow(listener, { ...flow.facts, now: plane.host.now() }, plane.observed, draw)
+  }
+  if (waiter !== undefined) leaveQueue(plane.waiting, pool!, waiter)
+  flow.decision = decision
+  return decision
+}
+
+function isAtLimit(decision: FlowDecision): boolean {
+  return decision.do === 'refuse' && decision.reason === 'connection_limit_reached'
+}
+
+/**
+ * The accepted connection in a socket that reads into our own memory: `net.Server` has no `onread`, so its handle is
+ * taken out and the shell thrown away.
+ */
+function adopt(accepted: Socket, onread: OnReadOpts): Socket {
+  const shell = accepted as Socket & { _handle: unknown }
+  const socket = new Socket({ handle: shell._handle as never, allowHalfOpen: true, onread })
+  shell._handle = null
+  shell.destroy()
+  return socket
+}

@@ -1,0 +1,23 @@
+// What happens to endpoints, one line for each change: a probe's verdict, a drain.
+
+import type { Endpoint, Pool } from '../shared/pool/pool.ts'
+
+export interface RelayEvent {
+  /** ISO 8601 in UTC. */
+  readonly time: string
+  readonly event: 'endpoint_up' | 'endpoint_down' | 'endpoint_draining' | 'endpoint_undrained'
+  readonly pool: string
+  readonly endpoint: string
+  /** What the last probe said; null where an operator said it. */
+  readonly why: string | null
+}
+
+export function relayEvent(
+  event: RelayEvent['event'],
+  pool: Pool,
+  endpoint: Endpoint,
+  why: string | null,
+  now: number,
+): RelayEvent {
+  return { time: new Date(now).toISOString(), event, pool: pool.name, endpoint: endpoint.name, why }
+}

@@ -1,0 +1,126 @@
+// A new relay takes the listening sockets of a running one over a unix socket: the very sockets, with the connections that
+// wait in them, so that none is refused or reset. The old one then drains.
+//
+//   new: take            old: socket (one at a time; the new one says next), … , end
+//   new: listening       old: stops accepting, gives the unix socket up: yours; drains
+
+import type { Server } from 'node:net'
+import { connectIpc, type IpcPipe, listenIpc } from './ipc-pipe.ts'
+import type { ListeningHandle } from './listen.ts'
+import { removeStale } from './socket-file.ts'
+
+export interface Offer {
+  /** Nobody can take the sockets any more. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Offers the sockets at `path`. Rejects when that cannot be listened on.
+ *
+ * @param listening the sockets of now, each under the place it stands for
+ * @param onTaken another relay listens on them: stop accepting now; what has been accepted is still ours
+ */
+export async function offerSockets(
+  path: string,
+  listening: () => readonly (readonly [place: string, server: Server])[],
+  onTaken: () => void,
+): Promise<Offer> {
+  await removeStale(path)
+  const server = await listenIpc(path, pipe => serveTaker(pipe, listening, taken))
+  let isTaken = false
+  async function taken(pipe: IpcPipe): Promise<void> {
+    if (isTaken) return pipe.close()
+    isTaken = true
+    onTaken()
+    await close()
+    pipe.send({ say: 'yours' })
+  }
+  async function close(): Promise<void> {
+    if (!server.listening) return
+    server.close()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  return { close }
+}
+
+function serveTaker(
+  pipe: IpcPipe,
+  listening: () => readonly (readonly [place: string, server: Server])[],
+  taken: (pipe: IpcPipe) => Promise<void>,
+): void {
+  let left: (readonly [place: string, server: Server])[] = []
+  pipe.onMessage = ({ say }) => {
+    if (say === 'take') left = listening().filter(([place]) => !place.startsWith('unix:'))
+    if (say === 'take' || say === 'next') {
+      const next = left.shift()
+      const handle = (next?.[1] as (Server & { _handle: ListeningHandle | null }) | undefined)?._handle
+      if (next === undefined || handle == null) pipe.send({ say: 'end' })
+      else pipe.send({ say: 'socket', place: next[0] }, handle)
+    } else if (say === 'listening') void taken(pipe)
+    else pipe.close()
+  }
+}
+
+export interface Taken {
+  /** By the place each stands for. */
+  readonly sockets: Map<string, ListeningHandle>
+  /** Says that we listen. Resolves when the old relay has stopped accepting and `path` is free. */
+  readonly confirm: () => Promise<void>
+  /** The old relay goes on as if nobody had asked. */
+  readonly giveUp: () => void
+}
+
+/** Undefined when no relay answers at `path`. Rejects when one does and does not do its part within 10 s. */
+export async function takeSockets(path: string): Promise<Taken | undefined> {
+  const pipe = await connectIpc(path)
+  if (pipe === undefined) return undefined
+  const sockets = new Map<string, ListeningHandle>()
+  const giveUp = () => {
+    for (const socket of sockets.values()) (socket as { close: () => void }).close()
+    pipe.close()
+  }
+  await answered(pipe, 'take', ({ say, place }, socket) => {
+    if (say === 'end') return true
+    if (say === 'socket' && socket !== undefined) sockets.set(String(place), socket)
+    pipe.send({ say: 'next' })
+    return false
+  })
+  return {
+    sockets,
+    giveUp,
+    confirm: async () => {
+      await answered(pipe, 'listening', ({ say }) => say === 'yours')
+      pipe.close()
+    },
+  }
+}
+
+/** Says a word and hears what comes until `isEnd`. */
+function answered(
+  pipe: IpcPipe,
+  say: string,
+  isEnd: (message: Readonly<Record<string, unknown>>, socket: object | undefined) => boolean,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => pipe.close(), longestMs)
+    const stop = () => {
+      clearTimeout(timer)
+      pipe.onClose = nothing
+      pipe.onMessage = nothing
+    }
+    pipe.onClose = () => {
+      stop()
+      reject(new Error('the running relay did not hand over its sockets'))
+    }
+    pipe.onMessage = (message, socket) => {
+      if (!isEnd(message, socket)) return
+      stop()
+      resolve()
+    }
+    pipe.send({ say })
+  })
+}
+
+function nothing(): void {}
+
+const longestMs = 10_000

@@ -1,0 +1,125 @@
+// What a running relay looks like right now, as plain data for the operator: its flows page by page, its pools.
+
+import { stateOf } from '../shared/pool/health.ts'
+import { isDown, isDraining, latencyNow } from '../shared/pool/observed.ts'
+import { ramp, view } from '../shared/pool/view.ts'
+import type { Plane } from './door.ts'
+
+export interface LiveFlow {
+  readonly id: number
+  readonly listener: string
+  readonly clientAddress: string
+  readonly clientPort: number
+  /** Null as long as nothing is decided. */
+  readonly route: string | null
+  readonly rule: string | null
+  readonly variant: string | null
+  /** Null as long as none is connected. */
+  readonly endpoint: string | null
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly ageMs: number
+}
+
+export interface FlowPage {
+  readonly total: number
+  readonly flows: readonly LiveFlow[]
+  /** Ask for the flows after this one; null when these were the last. */
+  readonly next: number | null
+}
+
+export interface LivePool {
+  readonly name: string
+  readonly open: number
+  /** Flows that wait for a place. */
+  readonly waiting: number
+  readonly isPanic: boolean
+  readonly endpoints: readonly LiveEndpoint[]
+}
+
+export interface LiveEndpoint {
+  readonly id: string
+  readonly name: string
+  readonly state: 'up' | 'down' | 'draining' | 'ejected'
+  /** Every cause that keeps it from being used, in words; null for none. */
+  readonly why: string | null
+  readonly open: number
+  readonly weight: number
+  readonly priority: number
+  /** The part of its weight that counts now, in slow start. */
+  readonly rampedTo: number
+  /** ISO 8601; null unless it is ejected now. */
+  readonly ejectedUntil: string | null
+  readonly failuresInRow: number
+  /** Time to connect, as the latency balance sees it; null without a sample. */
+  readonly latencyMs: number | null
+}
+
+/** Oldest first, those with an id above `after`, at most `limit`. */
+export function liveFlows({ flows }: Pick<Plane, 'flows'>, after: number, limit: number): FlowPage {
+  const now = performance.now()
+  const page: LiveFlow[] = []
+  let hasMore = false
+  for (const flow of flows) {
+    if (flow.id <= after) continue
+    if (page.length === limit) {
+      hasMore = true
+      break
+    }
+    const { id, facts, decision, endpoint, client, side, acceptedAt } = flow
+    page.push({
+      id,
+      listener: facts.listener,
+      clientAddress: facts.clientAddress,
+      clientPort: facts.clientPort,
+      route: decision?.rule?.route ?? null,
+      rule: decision?.rule?.name ?? null,
+      variant: decision?.do === 'forward' ? decision.variant.name : null,
+      endpoint: endpoint?.name ?? null,
+      bytesIn: side === undefined ? 0 : client.bytes,
+      bytesOut: side?.bytes ?? 0,
+      ageMs: Math.round(now - acceptedAt),
+    })
+  }
+  return { total: flows.size, flows: page, next: hasMore ? page.at(-1)!.id : null }
+}
+
+export function livePools({ table, observed, waiting, host }: Pick<Plane, 'table' | 'observed' | 'waiting' | 'host'>) {
+  const now = host.now()
+  return table.pools.map((pool): LivePool => {
+    const { isPanic } = view(pool, observed, now)
+    return {
+      name: pool.name,
+      open: observed.poolOpen[pool.index]!,
+      waiting: waiting.queues.get(pool.name)?.length ?? 0,
+      isPanic,
+      endpoints: pool.endpoints.map((endpoint): LiveEndpoint => {
+        const { id, name, slot, weight, priority } = endpoint
+        const until = observed.ejectedUntil[slot]!
+        const latency = latencyNow(observed, slot, now)
+        const causes = [
+          (observed.flags[slot]! & isDraining) !== 0 ? 'drained by an operator' : undefined,
+          (observed.flags[slot]! & isDown) !== 0 ? 'its probe says down' : undefined,
+          until > now ? `ejected ${observed.ejections[slot]} in a row for what traffic saw` : undefined,
+          weight === 0 ? 'its weight is 0' : undefined,
+        ].filter(cause => cause !== undefined)
+        return {
+          id,
+          name,
+          state: stateOf(endpoint, observed, now),
+          why: causes.length === 0 ? null : causes.join('; '),
+          open: observed.open[slot]!,
+          weight,
+          priority,
+          rampedTo: ramp(pool, endpoint, observed, now),
+          ejectedUntil: until > now ? new Date(Math.min(until, lastDate)).toISOString() : null,
+          failuresInRow: observed.failuresInRow[slot]!,
+          latencyMs: latency < 0 ? null : Math.round(latency * 1000) / 1000,
+        }
+      }),
+    }
+  })
+}
+
+/** ECMA-262 section 21.4.1.1 */
+const lastDate = 8.64e15

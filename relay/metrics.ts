@@ -1,0 +1,160 @@
+// What the relay counts, in the form of Prometheus. Records are counted as they are written; everything else is read when
+// somebody asks. No value that a client chooses is a label.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { stateOf } from '../shared/pool/health.ts'
+import type { Door, Plane } from './door.ts'
+import type { FlowRecord } from './record.ts'
+
+export interface Metrics {
+  readonly countRecord: (record: FlowRecord) => void
+  readonly countReload: (outcome: 'ok' | 'failed') => void
+  /** What is collected from then on is of this relay. */
+  readonly watch: (relay: Watched) => void
+  /** The text of `/metrics`. */
+  readonly text: () => Promise<string>
+  readonly contentType: string
+}
+
+/** What is looked at when somebody asks. */
+export interface Watched {
+  readonly plane: Pick<Plane, 'table' | 'observed' | 'flows' | 'waiting' | 'host'>
+  readonly counts: ReadonlyMap<string, Pick<Door['counts'], 'open' | 'failedAccepts'>>
+}
+
+export function openMetrics(): Metrics {
+  const registers = [new Registry()]
+  const [register] = registers as [Registry]
+  let watched: Watched | undefined
+  /** Of flows that are over. */
+  const ended = { in: 0, out: 0 }
+
+  const connections = new Counter({
+    name: 'fourseven_connections_total',
+    help: 'Connections that are over, by how they ended.',
+    labelNames: ['listener', 'route', 'variant', 'reason'],
+    registers,
+  })
+  const attempts = new Counter({
+    name: 'fourseven_attempts_total',
+    help: 'Tries to connect an endpoint, by what came of them.',
+    labelNames: ['route', 'endpoint', 'outcome'],
+    registers,
+  })
+  const connectSeconds = new Histogram({
+    name: 'fourseven_connect_duration_seconds',
+    help: 'From the decision until an endpoint was connected, with all tries and waits.',
+    labelNames: ['route'],
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  })
+  const reloads = new Counter({
+    name: 'fourseven_reloads_total',
+    help: 'Reloads of the config.',
+    labelNames: ['outcome'],
+    registers,
+  })
+  reloads.inc({ outcome: 'ok' }, 0)
+  reloads.inc({ outcome: 'failed' }, 0)
+  new Counter({
+    name: 'fourseven_bytes_total',
+    help: 'Bytes passed on: in from clients, out to them.',
+    labelNames: ['direction'],
+    registers,
+    collect() {
+      const now = { ...ended }
+      for (const { client, side } of watched?.plane.flows ?? []) {
+        if (side === undefined) continue
+        now.in += client.bytes
+        now.out += side.bytes
+      }
+      this.reset()
+      this.inc({ direction: 'in' }, now.in)
+      this.inc({ direction: 'out' }, now.out)
+    },
+  })
+  new Gauge({
+    name: 'fourseven_connections_open',
+    help: 'Connections accepted and not over.',
+    labelNames: ['listener'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [listener, { open }] of watched?.counts ?? []) this.set({ listener }, open)
+    },
+  })
+  new Counter({
+    name: 'fourseven_failed_accepts_total',
+    help: 'Connections lost before we had them, since the listener was opened: the system gave an error instead.',
+    labelNames: ['listener'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [listener, { failedAccepts }] of watched?.counts ?? []) this.inc({ listener }, failedAccepts)
+    },
+  })
+  new Gauge({
+    name: 'fourseven_connections_waiting',
+    help: 'Connections that wait for a place in a pool at its limit.',
+    labelNames: ['pool'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { name, queue } of watched?.plane.table.pools ?? []) {
+        if (queue !== undefined) this.set({ pool: name }, watched!.plane.waiting.queues.get(name)?.length ?? 0)
+      }
+    },
+  })
+  new Gauge({
+    name: 'fourseven_endpoint_state',
+    help: '1 for the state that the endpoint is in.',
+    labelNames: ['pool', 'endpoint', 'state'],
+    registers,
+    collect() {
+      this.reset()
+      if (watched === undefined) return
+      const { table, observed, host } = watched.plane
+      for (const pool of table.pools) {
+        for (const endpoint of pool.endpoints) {
+          const now = stateOf(endpoint, observed, host.now())
+          for (const state of states)
+            this.set({ pool: pool.name, endpoint: endpoint.name, state }, state === now ? 1 : 0)
+        }
+      }
+    },
+  })
+  new Gauge({
+    name: 'fourseven_endpoint_connections_open',
+    help: 'Connections open on the endpoint, tries included.',
+    labelNames: ['pool', 'endpoint'],
+    registers,
+    collect() {
+      this.reset()
+      for (const pool of watched?.plane.table.pools ?? []) {
+        for (const { name, slot } of pool.endpoints) {
+          this.set({ pool: pool.name, endpoint: name }, watched!.plane.observed.open[slot]!)
+        }
+      }
+    },
+  })
+  collectDefaultMetrics({ register })
+
+  return {
+    countRecord: record => {
+      const { listener, route, variant, reason, bytesIn, bytesOut, connectMs } = record
+      connections.inc({ listener, route: route ?? '', variant: variant ?? '', reason })
+      for (const { endpoint, outcome } of record.attempts) attempts.inc({ route: route ?? '', endpoint, outcome })
+      if (connectMs !== null) connectSeconds.observe({ route: route ?? '' }, connectMs / 1000)
+      ended.in += bytesIn
+      ended.out += bytesOut
+    },
+    countReload: outcome => reloads.inc({ outcome }),
+    watch: relay => {
+      watched = relay
+    },
+    text: () => register.metrics(),
+    contentType: register.contentType,
+  }
+}
+
+const states = ['up', 'down', 'draining', 'ejected'] as const

@@ -1,0 +1,260 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer as createHttp } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createSecureContext, createServer as createTls } from 'node:tls'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { askEndpoint } from '../../relay/ask-endpoint.ts'
+import { probeOpening } from '../../relay/opening.ts'
+import type { ProbeInput } from '../../shared/config/config.ts'
+import { type EndpointAddress, parseEndpointAddress } from '../../shared/config/endpoint-address.ts'
+import { type ProbeConfig, parse } from '../../shared/config/parse.ts'
+import { needs } from '../support/needs.ts'
+import { freePort, haproxy, nginx, nginxStream, postgres, redis, selfSigned } from '../support/servers.ts'
+import { endpoint, refusingPort } from './lab.ts'
+
+describe('tcp', () => {
+  test('passes when the endpoint takes the connection, and closes it', async () => {
+    const silent = await endpoint(() => {})
+    expect(await ask(silent.port, { kind: 'tcp' })).toBeUndefined()
+    const socket = await silent.accepted(0)
+    await once(socket.resume(), 'end')
+  })
+
+  test('fails when nothing listens', async () => {
+    expect(await ask(await refusingPort(), { kind: 'tcp' })).toBe('ECONNREFUSED')
+  })
+})
+
+describe('http', () => {
+  test.each([
+    [200, {}, undefined],
+    [399, {}, undefined],
+    [400, {}, 'status 400, not 200 to 399'],
+    [503, {}, 'status 503, not 200 to 399'],
+    [204, { status: 204 }, undefined],
+    [200, { status: 204 }, 'status 200, not 204'],
+    [404, { status: '400-499' }, undefined],
+  ] as const)('status %i with %j', async (status, words, why) => {
+    const port = await http((_, answer) => answer.writeHead(status).end())
+    expect(await ask(port, { kind: 'http', ...words })).toBe(why)
+  })
+
+  test('asks for the path, as the host that the address names', async () => {
+    let seen: object = {}
+    const port = await http((request, answer) => {
+      seen = { method: request.method, url: request.url, host: request.headers.host }
+      answer.end()
+    })
+    await ask(port, { kind: 'http', path: '/ready?deep=1' })
+    expect(seen).toEqual({ method: 'GET', url: '/ready?deep=1', host: `127.0.0.1:${port}` })
+  })
+
+  test.each([
+    ['in the first bytes', 'state: ok', undefined],
+    ['up to 10 KiB', `${'x'.repeat(10_238)}ok`, undefined],
+    ['across 10 KiB', `${'x'.repeat(10_239)}ok`, 'the body does not hold the text'],
+    ['nowhere', 'state: failing', 'the body does not hold the text'],
+  ])('a text %s', async (_, body, why) => {
+    const port = await http((__, answer) => answer.end(body))
+    expect(await ask(port, { kind: 'http', body: 'ok' })).toBe(why)
+  })
+
+  test('a body without an end is read no further than it has to be', async () => {
+    const port = await http((_, answer) => answer.write(`ok${'x'.repeat(20_000)}`))
+    expect(await ask(port, { kind: 'http', body: 'ok' })).toBeUndefined()
+    expect(await ask(port, { kind: 'http', body: 'missing' })).toBe('the body does not hold the text')
+  })
+
+  test('fails for what is not HTTP, for one that closes and for one that says nothing', async () => {
+    const other = await endpoint(socket => socket.end('SSH-2.0-OpenSSH\r\n'))
+    expect(await ask(other.port, { kind: 'http' })).toMatch(/^HPE_/)
+    const closing = await endpoint(socket => socket.end())
+    expect(await ask(closing.port, { kind: 'http' })).toBe('ECONNRESET')
+    const silent = await endpoint(() => {})
+    expect(await ask(silent.port, { kind: 'http', timeout: '50ms' })).toBe('no answer within 50ms')
+  })
+})
+
+describe('redis', () => {
+  test.each([
+    ['+PONG\r\n', undefined],
+    ['-NOAUTH Authentication required.\r\n', undefined],
+    [
+      '-LOADING Redis is loading the dataset in memory\r\n',
+      'answered "-LOADING Redis is loading the dataset in memory\\r\\n"',
+    ],
+    ['', 'closed the connection'],
+  ])('%j', async (said, why) => {
+    const { port } = await endpoint(socket => socket.once('data', () => socket.end(said)))
+    expect(await ask(port, { kind: 'redis' })).toBe(why)
+  })
+
+  needs('redis-server')('a real one passes, with a password too', async () => {
+    const [open, closed] = [await freePort(), await freePort()]
+    await redis(open)
+    await redis(closed, ['--requirepass', 'secret'])
+    expect(await ask(open, { kind: 'redis' })).toBeUndefined()
+    expect(await ask(closed, { kind: 'redis' })).toBeUndefined()
+  })
+})
+
+describe('postgres', () => {
+  test.each([
+    ['S', undefined],
+    ['N', undefined],
+    ['E', 'answered "E"'],
+    ['', 'closed the connection'],
+  ])('%j', async (said, why) => {
+    const { port } = await endpoint(socket => socket.once('data', () => socket.end(said)))
+    expect(await ask(port, { kind: 'postgres' })).toBe(why)
+  })
+
+  needs('postgres', 'initdb')('a real one passes', async () => {
+    const port = await freePort()
+    await postgres(port)
+    expect(await ask(port, { kind: 'postgres' })).toBeUndefined()
+  })
+})
+
+describe('tls', () => {
+  needs('openssl')('passes when the hands were shaken, whoever the certificate names', async () => {
+    const { key, cert } = selfSigned('other.example.com')
+    const server = createTls({ key: readFileSync(key), cert: readFileSync(cert) }, socket =>
+      socket.on('error', () => {}),
+    )
+    expect(await ask(await listen(server), { kind: 'tls' })).toBeUndefined()
+  })
+
+  test('fails for what is not TLS', async () => {
+    const { port } = await endpoint(socket => socket.once('data', () => socket.end('220 ready\r\n')))
+    expect(await ask(port, { kind: 'tls' })).toMatch(/^ERR_SSL_/)
+  })
+
+  needs('openssl')('other questions are asked inside TLS of an endpoint that is tls://', async () => {
+    const { key, cert } = selfSigned('redis.example.com')
+    const server = createTls({ key: readFileSync(key), cert: readFileSync(cert) }, socket => {
+      socket.on('error', () => {}).on('data', () => socket.write('+PONG\r\n'))
+    })
+    const port = await listen(server)
+    expect(await ask(port, { kind: 'redis' }, undefined, `tls://127.0.0.1:${port}`)).toBeUndefined()
+  })
+
+  needs('openssl')('an endpoint that wants a certificate is shown the one of the pool', async () => {
+    const { key, cert } = selfSigned('relay.example.com')
+    const pems = { key: readFileSync(key), cert: readFileSync(cert) }
+    const server = createTls({ ...pems, ca: pems.cert, requestCert: true, rejectUnauthorized: true }, socket => {
+      socket.on('error', () => {}).on('data', () => socket.write('+PONG\r\n'))
+    })
+    const port = await listen(server)
+    const tls = { context: createSecureContext(pems), serverName: 'redis.example.com' }
+    const address = addressOf(`tls://127.0.0.1:${port}`)
+    const probe = probeOf({ kind: 'redis', timeout: '10s' })
+    const { signal } = new AbortController()
+    expect(await askEndpoint(address, probe, undefined, signal, tls)).toBeUndefined()
+    expect(await askEndpoint(address, probe, undefined, signal)).toBeDefined()
+  })
+})
+
+test('a unix socket is asked like any other', async () => {
+  const port = await http((_, answer) => answer.end())
+  const server = createHttp((_, answer) => answer.end())
+  const path = `/tmp/fourseven-probe-${process.pid}-${port}.sock`
+  server.listen(path)
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  expect(await ask(0, { kind: 'http' }, undefined, `unix:${path}`)).toBeUndefined()
+})
+
+test('a probe that is stopped closes its connection', async () => {
+  const silent = await endpoint(() => {})
+  const stop = new AbortController()
+  const asked = askEndpoint(
+    addressOf(`tcp://127.0.0.1:${silent.port}`),
+    probeOf({ kind: 'redis' }),
+    undefined,
+    stop.signal,
+  )
+  const socket = await silent.accepted(0)
+  const ended = once(socket.resume(), 'end')
+  stop.abort()
+  await ended
+  expect(await asked).toBe('closed the connection')
+})
+
+describe('an endpoint that reads the PROXY header', () => {
+  const versions = [
+    [1, 'PROXY UNKNOWN\r\n'],
+    [2, '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0'],
+  ] as const
+
+  test.each(versions)('hears version %i first', async (version, said) => {
+    const { port } = await endpoint(socket => {
+      socket.once('data', bytes =>
+        socket.end(String(bytes) === `${said}PING\r\n` || String(bytes) === said ? '+PONG\r\n' : '?'),
+      )
+    })
+    expect(await ask(port, { kind: 'redis' }, version)).toBeUndefined()
+  })
+
+  for (const [version] of versions) {
+    needs('haproxy')(`HAProxy is up when asked with version ${version}, and down without`, async () => {
+      const port = await freePort()
+      const answer = 'http-request return status 200'
+      await haproxy(port, `frontend f\n  mode http\n  bind 127.0.0.1:${port} accept-proxy\n  ${answer}`)
+      expect(await ask(port, { kind: 'http' }, version)).toBeUndefined()
+      expect(await ask(port, { kind: 'http' })).toBeDefined()
+    })
+
+    needs('nginx')(`nginx is up when asked with version ${version}, and down without`, async () => {
+      const port = await freePort()
+      await nginx(port, 'http', `server { listen 127.0.0.1:${port} proxy_protocol; return 200; }`)
+      expect(await ask(port, { kind: 'http' }, version)).toBeUndefined()
+      expect(await ask(port, { kind: 'http' })).toBeDefined()
+    })
+  }
+
+  needs('nginx', nginxStream)('a plain tcp probe does not tell whether it is read', async () => {
+    const port = await freePort()
+    await nginx(port, 'stream', `server { listen 127.0.0.1:${port} proxy_protocol; return hello; }`)
+    expect(await ask(port, { kind: 'tcp' })).toBeUndefined()
+  })
+})
+
+function ask(port: number, probe: ProbeInput, version?: 1 | 2, address = `tcp://127.0.0.1:${port}`) {
+  const opening = version === undefined ? undefined : probeOpening(poolOf({ sendProxy: version }).sendProxy!)
+  return askEndpoint(addressOf(address), probeOf({ timeout: '10s', ...probe }), opening, new AbortController().signal)
+}
+
+function probeOf(probe: ProbeInput): ProbeConfig {
+  return poolOf({ probe }).probe!
+}
+
+function poolOf(words: object) {
+  const { config } = parse({
+    listeners: { door: { kind: 'tcp', address: '127.0.0.1:0' } },
+    pools: { pool: { endpoints: ['tcp://127.0.0.1:1'], ...words } },
+    routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
+  })
+  return config.pools[0]!
+}
+
+function addressOf(text: string): EndpointAddress {
+  const address = parseEndpointAddress(text)
+  if (typeof address === 'string') throw new Error(address)
+  return address
+}
+
+function http(answer: Parameters<typeof createHttp>[1]): Promise<number> {
+  return listen(createHttp(answer as never))
+}
+
+async function listen(server: ReturnType<typeof createHttp> | ReturnType<typeof createTls>): Promise<number> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    if ('closeAllConnections' in server) server.closeAllConnections()
+  })
+  return (server.address() as AddressInfo).port
+}

@@ -1,8 +1,10 @@
-// One HTTP request with any Host, and one TCP exchange: what the smoke run drives traffic with.
+// One HTTP request with any Host, one WebSocket, one TCP exchange: what the smoke run drives traffic with.
 
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import { TEXT, takeFrame, writeFrame } from './web-socket.ts'
 
 export interface Place {
   readonly host: string
@@ -45,6 +47,40 @@ export async function askHttp(place: Place, question: Question, signal: AbortSig
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk as Buffer)
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }
+}
+
+/** Opens a WebSocket, sends a short text and gives the first one that comes back. Throws when it is not opened. */
+export async function askSocket(place: Place, question: Question, text: string, signal: AbortSignal): Promise<string> {
+  const { host, path, headers = {} } = question
+  const handshake = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': randomBytes(16).toString('base64'),
+  }
+  const request = http.request({
+    host: place.host,
+    port: place.port,
+    path,
+    headers: { host, ...headers, ...handshake },
+    agent: false,
+    signal,
+  })
+  request.on('response', response => request.destroy(new Error(`status ${response.statusCode}, no WebSocket`)))
+  request.end()
+  const [, socket, head] = (await once(request, 'upgrade')) as [http.IncomingMessage, net.Socket, Buffer]
+  try {
+    socket.write(writeFrame({ opcode: TEXT, payload: Buffer.from(text) }, 'client'))
+    let received = head
+    for (;;) {
+      const taken = takeFrame(received)
+      if (taken !== undefined) return taken.frame.payload.toString()
+      const [more] = (await once(socket, 'data', { signal })) as [Buffer]
+      received = Buffer.concat([received, more])
+    }
+  } finally {
+    socket.destroy()
+  }
 }
 
 /**

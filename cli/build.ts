@@ -14,7 +14,12 @@ await mkdir(dist, { recursive: true })
 for await (const old of glob('*.js', { cwd: fileURLToPath(dist) })) await rm(new URL(old, dist))
 await build({
   absWorkingDir: root,
-  entryPoints: { fourseven: 'cli/fourseven.js', define: 'cli/define.ts', relay: 'relay/relay.ts' },
+  entryPoints: {
+    fourseven: 'cli/fourseven.js',
+    define: 'cli/define.ts',
+    relay: 'relay/relay.ts',
+    'relay-config-apart': 'cli/relay-config-apart.ts',
+  },
   // One level below the root, like the sources: they find workers/, shared/ and wrangler.toml beside their own folder.
   outdir: 'dist',
   chunkNames: '[name]-[hash]',
@@ -28,4 +33,4 @@ await build({
 })
 await chmod(new URL('fourseven.js', dist), 0o755)
 await writeFile(new URL('fourseven.schema.json', dist), `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
-console.log('dist/: fourseven.js, relay.js, define.js, fourseven.schema.json')
+console.log('dist/: fourseven.js, relay.js, relay-config-apart.js, define.js, fourseven.schema.json')

@@ -3,9 +3,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
+import { packConfig } from '../shared/config/packed.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
-import { addConfigOptions, type ConfigOptions, isDeploy, variablesFor } from './config-options.ts'
+import { addConfigOptions, bindingsFor, type ConfigOptions, isDeploy, variablesFor } from './config-options.ts'
 import { CannotRun, EXIT, EXIT_CODES } from './exit.ts'
 import { judge } from './judge.ts'
 import { loadConfig } from './load.ts'
@@ -44,7 +45,12 @@ async function check(file: string | undefined, options: CheckOptions): Promise<n
   const isLocal = options.local === true || process.env.WRANGLER_COMMAND === 'dev'
   const loaded = await loadConfig(file)
   const variables = variablesFor(options, isLocal)
-  const { config, problems } = judge(loaded, { variables, isLocal, isDeploy: isDeploy() })
+  const { config, problems } = judge(loaded, {
+    variables,
+    isLocal,
+    isDeploy: isDeploy(),
+    bindings: bindingsFor(options),
+  })
   const errors = problems.filter(problem => problem.severity === 'error').length
   const warnings = problems.length - errors
   const ok = errors === 0 && (options.strict !== true || warnings === 0)
@@ -62,11 +68,11 @@ async function check(file: string | undefined, options: CheckOptions): Promise<n
   return ok ? EXIT.ok : EXIT.problems
 }
 
-/** What the Worker imports as `fourseven:config`. */
+/** What the Worker imports as `fourseven:config`: a JSON string, see `packConfig`. */
 function emitEdgePart(config: Config, file: string): void {
   try {
     mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, `${JSON.stringify(partFor(config, 'workers'), null, 2)}\n`)
+    writeFileSync(file, `${JSON.stringify(packConfig(partFor(config, 'workers')))}\n`)
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error)
     throw new CannotRun(`cannot write ${file}: ${cause}`, 'Name a file in a folder that can be written.')

@@ -2,7 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Variables } from '../shared/config/endpoint-address.ts'
-import { type PlaneVariables, readVariables } from './variables.ts'
+import { type PlaneVariables, readBindings, readVariables } from './variables.ts'
 
 export interface ConfigOptions {
   readonly var?: Variables
@@ -11,14 +11,27 @@ export interface ConfigOptions {
 
 export function addConfigOptions(command: Command): Command {
   return command
-    .option('--var <NAME=value>', 'a value for ${NAME} in addresses, over all others (may be repeated)', collect)
+    .option(
+      '--var <NAME=value>',
+      'a value for ${NAME} in addresses, over all others (may be repeated)',
+      collectVariable,
+    )
     .option('--env <name>', 'the environment of wrangler.toml whose vars count (default: CLOUDFLARE_ENV)')
 }
 
 /** What `${NAME}` means in each plane for these options, with wrangler.toml and .dev.vars of the current folder. */
 export function variablesFor(options: ConfigOptions, isLocal: boolean): PlaneVariables {
-  const env = options.env ?? (process.env.CLOUDFLARE_ENV || undefined)
+  const env = environmentOf(options)
   return readVariables(process.cwd(), { given: options.var ?? {}, env, isLocal, isDeploy: isDeploy() }, process.env)
+}
+
+/** What `binding:NAME` endpoints may name, as wrangler.toml of the current folder says; undefined without one. */
+export function bindingsFor(options: ConfigOptions): ReadonlySet<string> | undefined {
+  return readBindings(process.cwd(), environmentOf(options))
+}
+
+function environmentOf(options: ConfigOptions): string | undefined {
+  return options.env ?? (process.env.CLOUDFLARE_ENV || undefined)
 }
 
 /** wrangler runs the build command of wrangler.toml for `dev` and for each way to deploy, and says for which. */
@@ -28,7 +41,7 @@ export function isDeploy(): boolean {
 }
 
 /** Collects `--var NAME=value` into one object. */
-function collect(text: string, before: Variables = {}): Variables {
+export function collectVariable(text: string, before: Variables = {}): Variables {
   const equals = text.indexOf('=')
   if (equals < 1) throw new InvalidArgumentError('Write it as NAME=value.')
   return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) }

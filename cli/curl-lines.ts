@@ -21,6 +21,11 @@ export function curlLines(edge: Place, echo: Place): CurlLine[] {
     { shows: 'headers added towards the endpoint', line: `curl -s ${app} ${url}/ | grep '"x-'` },
     { shows: 'a redirect', line: `curl -si ${app} '${url}/docs/start?v=2'` },
     { shows: 'a fixed reply', line: `curl ${app} ${url}/healthz` },
+    { shows: 'an error page of our own', line: `curl -H 'Host: nobody.localhost' ${url}/` },
+    {
+      shows: 'CORS: what a browser asks before a page of the app may post to the api',
+      line: `curl -si -X OPTIONS -H 'Host: api.localhost' -H 'Origin: http://app.localhost:8787' -H 'Access-Control-Request-Method: POST' ${url}/`,
+    },
     { shows: 'TCP, echoed', line: `echo hello | nc -q 1 ${echo.host} ${echo.port}` },
   ]
 }

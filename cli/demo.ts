@@ -1,9 +1,12 @@
-// The demo endpoints beside the shipped routes: apps that say who they are and what they saw, and a TCP echo.
+// The demo endpoints beside the shipped routes: apps that say who they are and what they saw, over HTTP and WebSocket, and
+// a TCP echo.
 
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import type { Duplex } from 'node:stream'
 import { CannotRun } from './exit.ts'
+import { acceptKey, CLOSE, PING, PONG, TEXT, takeFrame, writeFrame } from './web-socket.ts'
 
 export interface DemoEndpoint {
   /** `stable-a`: what the endpoint says it is. */
@@ -12,6 +15,8 @@ export interface DemoEndpoint {
   readonly variable: string
   /** `http://127.0.0.1:9101` */
   readonly address: string
+  /** The path of the last request that was a copy for a mirror. */
+  readonly lastCopy: () => string | undefined
   /** Open connections are closed too: from now on the endpoint is dead. */
   stop(): Promise<void>
 }
@@ -24,8 +29,9 @@ export async function startDemo(ports: 'shipped' | 'free'): Promise<DemoEndpoint
   const started: DemoEndpoint[] = []
   try {
     for (const { name, variable, kind, port } of ENDPOINTS) {
-      const server = kind === 'http' ? demoApp(name) : echoServer()
-      started.push(await listen(name, variable, kind, server, ports === 'shipped' ? port : 0))
+      const { server, lastCopy } = kind === 'http' ? demoApp(name) : echoServer()
+      const { address, stop } = await listen(name, kind, server, ports === 'shipped' ? port : 0)
+      started.push({ name, variable, address, lastCopy, stop })
     }
     return started
   } catch (error) {
@@ -43,10 +49,14 @@ export function demoVariables(endpoints: readonly DemoEndpoint[]): Record<string
   return Object.fromEntries(endpoints.map(endpoint => [endpoint.variable, endpoint.address]))
 }
 
-/** A path that ends in `/echo` gives the body back as it came; any other says what was seen. */
-function demoApp(name: string): http.Server {
+type Demo = Pick<DemoEndpoint, 'lastCopy'> & { readonly server: net.Server }
+
+/** A path that ends in `/echo` gives the body back as it came; any other says what was seen. A WebSocket is echoed. */
+function demoApp(name: string): Demo {
+  let lastCopy: string | undefined
   const server = http.createServer((request, response) => {
     const path = request.url ?? '/'
+    if (request.headers['x-fourseven-mirror'] === '1') lastCopy = path
     response.setHeader('x-endpoint', name)
     response.setHeader('x-powered-by', 'the demo endpoint, which says too much')
     if (request.method === 'POST' && path.split('?')[0]!.endsWith('/echo')) {
@@ -61,24 +71,51 @@ function demoApp(name: string): http.Server {
   })
   // Longer than any plane keeps an idle connection: no request meets a connection that is just being closed.
   server.keepAliveTimeout = 300_000
-  return server
+  server.on('upgrade', (request, socket, head) => echoFrames(name, request, socket, head))
+  return { server, lastCopy: () => lastCopy }
+}
+
+/** Sends each short text back, with the name of the endpoint before it. */
+function echoFrames(name: string, request: http.IncomingMessage, socket: Duplex, head: Buffer): void {
+  const key = request.headers['sec-websocket-key'] ?? ''
+  const upgrade = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade'
+  socket.write(`${upgrade}\r\nSec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`)
+  let waiting = head
+  const read = (bytes: Buffer) => {
+    waiting = Buffer.concat([waiting, bytes])
+    try {
+      for (let taken = takeFrame(waiting); taken !== undefined; taken = takeFrame(waiting)) {
+        const { opcode, payload } = taken.frame
+        waiting = taken.rest
+        const said = Buffer.from(`${name}: ${payload}`).subarray(0, 125)
+        if (opcode === TEXT) socket.write(writeFrame({ opcode, payload: said }, 'server'))
+        if (opcode === PING) socket.write(writeFrame({ opcode: PONG, payload }, 'server'))
+        if (opcode === CLOSE) socket.end(writeFrame({ opcode, payload }, 'server'))
+      }
+    } catch {
+      socket.destroy()
+    }
+  }
+  socket.on('error', () => socket.destroy())
+  socket.on('data', read)
+  read(Buffer.alloc(0))
 }
 
 /** Sends back what it gets, and ends its side only when the other side has ended: half-close has to pass both ways. */
-function echoServer(): net.Server {
-  return net.createServer({ allowHalfOpen: true }, socket => {
+function echoServer(): Demo {
+  const server = net.createServer({ allowHalfOpen: true }, socket => {
     socket.on('error', () => socket.destroy())
     socket.pipe(socket)
   })
+  return { server, lastCopy: () => undefined }
 }
 
 async function listen(
   name: string,
-  variable: string,
   kind: 'http' | 'tcp',
-  server: http.Server | net.Server,
+  server: net.Server,
   port: number,
-): Promise<DemoEndpoint> {
+): Promise<Pick<DemoEndpoint, 'address' | 'stop'>> {
   const sockets = new Set<net.Socket>()
   server.on('connection', (socket: net.Socket) => {
     sockets.add(socket)
@@ -101,7 +138,7 @@ async function listen(
     for (const socket of sockets) socket.destroy()
     await closed
   }
-  return { name, variable, address, stop }
+  return { address, stop }
 }
 
 const ENDPOINTS = [
@@ -110,4 +147,5 @@ const ENDPOINTS = [
   { name: 'canary', variable: 'APP_CANARY', kind: 'http', port: 9103 },
   { name: 'api', variable: 'API', kind: 'http', port: 9104 },
   { name: 'echo', variable: 'ECHO', kind: 'tcp', port: 9105 },
+  { name: 'api-next', variable: 'API_NEXT', kind: 'http', port: 9106 },
 ] as const

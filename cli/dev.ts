@@ -4,7 +4,6 @@
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../shared/config/parse.ts'
-import { parseHostPort } from '../shared/wire/address.ts'
 import { closeAgent, type Place, placeText } from './ask.ts'
 import { addConfigOptions, type ConfigOptions } from './config-options.ts'
 import { curlLines } from './curl-lines.ts'
@@ -12,6 +11,7 @@ import { type DemoEndpoint, demoVariables, startDemo, stopDemo } from './demo.ts
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { judge } from './judge.ts'
 import { loadConfig } from './load.ts'
+import { readPlace } from './option-values.ts'
 import { drawTable, paint } from './paint.ts'
 import { type Planes, startPlanes } from './planes.ts'
 import { countProblems, renderProblem, shortPath } from './problems.ts'
@@ -23,6 +23,7 @@ import { smokeRows } from './smoke-rows.ts'
 
 interface DevOptions extends ConfigOptions {
   readonly edge: Place
+  readonly service?: Readonly<Record<string, string>>
   readonly smoke?: true
   readonly quiet?: true
   readonly json?: true
@@ -39,6 +40,7 @@ export function addDev(program: Command, answer: (exitCode: number) => void): vo
         .argParser(readPlace)
         .default(DEFAULT_EDGE, '127.0.0.1:8787'),
     )
+    .option('--service <NAME=file>', 'another Worker for binding:NAME endpoints (may be repeated)', collectService)
     .option('--smoke', 'drive the shipped routes with real traffic on free ports, print what each row proved, end')
     .option('--quiet', 'no records')
     .option('--json', 'JSON lines: first what listens where, then each record')
@@ -62,7 +64,8 @@ async function dev(named: string | undefined, options: DevOptions): Promise<numb
     if (config === undefined) return EXIT.problems
     const onRecord =
       options.quiet === true ? () => {} : (record: object) => console.log(recordLine(record, options.json === true))
-    planes = await startPlanes(config, { variables, edge: options.edge, ports: 'as written', onRecord })
+    const services = options.service ?? {}
+    planes = await startPlanes(config, { variables, edge: options.edge, services, ports: 'as written', onRecord })
     announce(planes, demo, options)
     await ended
     return EXIT.ok
@@ -140,10 +143,11 @@ function announce(planes: Planes, demo: readonly DemoEndpoint[], options: DevOpt
   console.log(paint('dim', `Ctrl-C ends everything.${options.quiet === true ? '' : ' Records follow.'}`))
 }
 
-function readPlace(text: string): Place {
-  const place = parseHostPort(text)
-  if (place === undefined) throw new InvalidArgumentError('Write it as HOST:PORT, such as 127.0.0.1:8787.')
-  return place
+/** Collects `--service NAME=file` into one object. */
+function collectService(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const equals = text.indexOf('=')
+  if (equals < 1 || equals === text.length - 1) throw new InvalidArgumentError('Write it as NAME=file.')
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) }
 }
 
 const SHIPPED = fileURLToPath(new URL('../shared/routes.ts', import.meta.url))

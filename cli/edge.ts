@@ -6,8 +6,10 @@ import { build } from 'esbuild'
 import { Log, LogLevel, Miniflare, MiniflareCoreError, type MiniflareOptions } from 'miniflare'
 import { parse as parseToml } from 'smol-toml'
 import type { Variables } from '../shared/config/endpoint-address.ts'
+import { packConfig } from '../shared/config/packed.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
+import { formatHostPort } from '../shared/wire/address.ts'
 import { CannotRun } from './exit.ts'
 
 export interface EdgeOptions {
@@ -18,6 +20,8 @@ export interface EdgeOptions {
   readonly port: number
   /** What `${NAME}` means at the edge, and the Worker's secrets (`FOURSEVEN_COOKIE_KEY`, `FOURSEVEN_OPERATOR_TOKEN`). */
   readonly variables: Variables
+  /** Other Workers beside it, each as the text of one ES module, by the name that `binding:NAME` endpoints say. */
+  readonly services?: Readonly<Record<string, string>>
   /** One request's record, as the Worker wrote it. Whatever else the Worker logs goes to stderr. */
   readonly onRecord?: (record: object) => void
 }
@@ -39,7 +43,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   try {
     const port = Number((await runtime.ready).port)
     return {
-      url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      url: `http://${formatHostPort(host, port)}`,
       host,
       port,
       reload: async (config, variables) => {
@@ -52,7 +56,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     await runtime.dispose().catch(() => undefined)
     if (!(error instanceof MiniflareCoreError) || error.code !== 'ERR_ADDRESS_IN_USE') throw error
     throw new CannotRun(
-      `the edge cannot listen on ${host}:${options.port}: the port is in use`,
+      `the edge cannot listen on ${formatHostPort(host, options.port)}: the port is in use`,
       'End what holds the port, or give another place with --edge HOST:PORT.',
     )
   }
@@ -64,7 +68,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
  * @param minify as small as it gets: what counts against Cloudflare's script limit
  */
 export async function bundleEdge(config: Config, options: { readonly minify?: boolean } = {}): Promise<string> {
-  const part = JSON.stringify(partFor(config, 'workers'))
+  const part = JSON.stringify(packConfig(partFor(config, 'workers')))
   const result = await build({
     entryPoints: [fileURLToPath(new URL('../workers/main.ts', import.meta.url))],
     bundle: true,
@@ -89,9 +93,29 @@ export async function bundleEdge(config: Config, options: { readonly minify?: bo
   return result.outputFiles[0]!.text
 }
 
+/** Another Worker as one ES module. Throws CannotRun when its file cannot be bundled. */
+export async function bundleWorker(file: string): Promise<string> {
+  try {
+    const result = await build({
+      entryPoints: [file],
+      bundle: true,
+      write: false,
+      format: 'esm',
+      target: 'es2024',
+      external: ['node:*', 'cloudflare:*'],
+      logLevel: 'silent',
+    })
+    return result.outputFiles[0]!.text
+  } catch (error) {
+    const cause = error instanceof Error ? error.message.split('\n').at(-1) : String(error)
+    throw new CannotRun(`the Worker ${file} cannot be bundled: ${cause}`, 'Name a file that exports a Worker.')
+  }
+}
+
 async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
   const { config, host, port, onRecord } = options
   const { date, flags } = await readCompatibility()
+  const services = Object.entries(options.services ?? {})
   return {
     host,
     port,
@@ -114,11 +138,28 @@ async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
             mainModule: 'main.js',
             modules: { 'main.js': { type: 'esm', contents: await bundleEdge(config) } },
           },
-          env: bindingsFor(config, options.variables),
+          env: {
+            ...bindingsFor(config, options.variables),
+            ...Object.fromEntries(
+              services.map(([name]) => [name, { type: 'worker', worker: workerName(name) }] as const),
+            ),
+          },
         },
       },
+      ...services.map(([name, contents]) => ({
+        config: {
+          name: workerName(name),
+          compatibilityDate: date,
+          manifest: { mainModule: 'main.js', modules: { 'main.js': { type: 'esm' as const, contents } } },
+        },
+      })),
     ],
   }
+}
+
+/** Beside a Worker that is called `fourseven`. */
+function workerName(binding: string): string {
+  return `bound-${binding}`
 }
 
 /** wrangler.toml is where they are written: what runs here is what is deployed. */

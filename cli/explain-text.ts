@@ -3,13 +3,19 @@
 import type { Filters, HeaderEdits } from '../shared/config/parse.ts'
 import { formatDuration, formatSize } from '../shared/config/units.ts'
 import type { FlowExplanation } from '../shared/explain/flow.ts'
-import type { Candidate, HttpExplanation } from '../shared/explain/http.ts'
+import type {
+  Candidate,
+  CopiesExplanation,
+  HttpExplanation,
+  RetryExplanation,
+  RuleExplanation,
+} from '../shared/explain/http.ts'
 import type { PoolExplanation } from '../shared/explain/pool.ts'
 import type { SplitExplanation } from '../shared/explain/split.ts'
 import { drawTable, paint } from './paint.ts'
 
 export function renderHttpExplanation(explanation: HttpExplanation): string {
-  const { request, listener, candidates, decidedBy, split, pool, retry, filters } = explanation
+  const { request, candidates, decidedBy, split, pool, retry, copies, filters, rule } = explanation
   const read = Object.entries(request.read).map(
     ([name, value]) => `${name} ${value === undefined ? 'absent' : quoted(value)}`,
   )
@@ -20,40 +26,43 @@ export function renderHttpExplanation(explanation: HttpExplanation): string {
     ...(read.length === 0 ? [] : [`  the config reads: ${read.join(', ')}`]),
     heading('Decision'),
     ...httpDecisionLines(explanation),
-    heading(`Candidates (${listener === undefined ? 'no listener takes this host' : `listener ${listener}`})`),
+    heading(`Candidates (${candidatesWhere(explanation)})`),
     candidateTable(candidates, candidate => [hostnameOf(candidate)]),
     ...(decidedBy === undefined ? [] : [`  ${decidedBy.over} would hold too; decided by ${decidedBy.step}`]),
     ...splitLines(split),
     ...poolLines(pool),
-    ...(retry === undefined
-      ? []
-      : [
-          heading('Retry'),
-          retry.attempts === 1
-            ? `  one try, ${formatDuration(retry.tryMs)}`
-            : `  up to ${retry.attempts} tries on ${retry.on.join(', ')}${retry.unsafe ? ', POST and PATCH too' : ''}; ` +
-              `${formatDuration(retry.tryMs)} a try, ${formatDuration(retry.requestMs)} in all; ` +
-              `bodies up to ${formatSize(retry.maxBufferBytes)} are kept for a second try`,
-        ]),
+    ...retryLines(retry),
+    ...copyLines(copies),
     ...filterLines(filters),
+    ...answerLines(explanation),
+    ...ruleLines(rule),
   ].join('\n')
 }
 
 export function renderFlowExplanation(explanation: FlowExplanation): string {
-  const { flow, candidates, decision, split, pool } = explanation
+  const { flow, candidates, decidedBy, decision, split, pool } = explanation
   return [
     heading('Connection'),
     `  ${flow.from} to listener ${flow.listener} (${flow.to})`,
+    ...(flow.tls === undefined
+      ? []
+      : [`  asks for ${flow.tls.sni ?? 'no server name'}, offers ${flow.tls.alpn.join(', ') || 'no protocols'}`]),
+    ...(flow.carriedBy.length === 0
+      ? []
+      : [`  peers in ${flow.carriedBy.join(', ')} have to send a PROXY header; this is the client that it names`]),
     heading('Decision'),
     ...(decision.do === 'refuse'
       ? [`  ${paint('red', 'refuse')}: ${decision.reason}`, `  ${decision.says}`]
       : [
-          `  ${paint('green', 'forward')} to ${paint('bold', decision.endpoint)}`,
+          decision.endpoint === undefined
+            ? `  ${paint('green', 'forward')} to an endpoint that cannot be told: it goes by where the client connects to; say --to ADDRESS:PORT`
+            : `  ${paint('green', 'forward')} to ${paint('bold', decision.endpoint)}`,
           `  rule ${decision.rule}, variant ${decision.variant}, pool ${decision.pool}`,
-          `  up to ${decision.attempts} tries within ${formatDuration(decision.connectMs)}, idle for at most ${formatDuration(decision.idleMs)}`,
+          `  ${decision.attempts === 1 ? 'one try' : `up to ${decision.attempts} tries`} within ${formatDuration(decision.connectMs)}, idle for at most ${formatDuration(decision.idleMs)}`,
         ]),
     heading('Candidates'),
     candidateTable(candidates, () => []),
+    ...(decidedBy === undefined ? [] : [`  ${decidedBy.over} would hold too; decided by ${decidedBy.step}`]),
     ...splitLines(split),
     ...poolLines(pool),
   ].join('\n')
@@ -65,13 +74,21 @@ function httpDecisionLines({ decision }: HttpExplanation): string[] {
       return [
         `  ${paint('green', 'forward')} to ${paint('bold', decision.endpoint)}`,
         `  rule ${decision.rule}, variant ${decision.variant}, pool ${decision.pool}`,
+        `  asked for ${decision.url}`,
       ]
+    case 'operator':
+      return [`  ${paint('cyan', 'operator')}`, `  ${decision.says}`]
     case 'redirect':
       return [`  ${paint('cyan', `redirect ${decision.status}`)} to ${decision.location}`, `  rule ${decision.rule}`]
+    case 'preflight':
+      return [
+        `  ${paint('cyan', 'preflight 204')}: ${decision.allowed === undefined ? 'the origin is not allowed' : `allowed for ${decision.allowed}`}`,
+        `  rule ${decision.rule}`,
+      ]
     case 'reply':
       return [
         `  ${paint(decision.reason === undefined ? 'cyan' : 'red', `reply ${decision.status}`)}${decision.reason === undefined ? '' : `: ${decision.reason}`}`,
-        `  ${decision.rule === undefined ? '' : `rule ${decision.rule}: `}${decision.says}`,
+        `  ${decision.rule === undefined ? '' : `rule ${decision.rule}: `}${decision.says}${decision.details === undefined ? '' : ` (${decision.details})`}`,
       ]
   }
 }
@@ -137,6 +154,8 @@ function poolLines(pool: PoolExplanation | undefined): string[] {
   ])
   return [
     heading(`Pool ${pool.name} (balance ${pool.balance}${pool.key === undefined ? '' : `, key ${quoted(pool.key)}`})`),
+    ...(pool.sendProxy === undefined ? [] : [`  a PROXY header of ${pool.sendProxy} goes first`]),
+    ...(pool.probe === undefined ? [] : [`  probe: ${pool.probe}`]),
     ...(pool.isPanic ? [paint('yellow', '  panic: too few endpoints are up, so all are used')] : []),
     drawTable(['endpoint', 'state', 'priority', 'weight', 'open', 'tried'], rows),
   ]
@@ -147,14 +166,81 @@ function placeIn(order: readonly string[], name: string): string {
   return place === 0 ? paint('green', 'first') : `as number ${place + 1}`
 }
 
+function candidatesWhere({ isAtDoor, listener }: HttpExplanation): string {
+  if (isAtDoor) return 'the door answers, no rule is asked'
+  return listener === undefined ? 'no listener takes this host' : `listener ${listener}`
+}
+
+function retryLines(retry: RetryExplanation | undefined): string[] {
+  if (retry === undefined) return []
+  const { attempts, allowed, why, on, unsafe, body, maxBufferBytes, tryMs, requestMs } = retry
+  const less = why === undefined ? '' : `; the rule allows ${allowed}: ${why}`
+  const each = tryMs === undefined ? 'without a clock for so long a body' : formatDuration(tryMs)
+  const kept =
+    body === 'none' ? `bodies up to ${formatSize(maxBufferBytes)} are kept for a second try` : 'its body is kept'
+  return [
+    heading('Retry'),
+    attempts === 1
+      ? `  one try, ${each}${less}`
+      : `  up to ${attempts} tries on ${on.join(', ')}${unsafe ? ', POST and PATCH too' : ''}; ` +
+        `${each} a try, ${formatDuration(requestMs)} in all; ${kept}${less}`,
+  ]
+}
+
+function answerLines({ cookies, exposed }: HttpExplanation): string[] {
+  const lines = [
+    ...Object.entries(exposed).map(([name, value]) => `  says ${name}: ${value}`),
+    ...cookies.map(
+      ({ name, value, maxAgeS }) =>
+        `  sets cookie ${name}=${value} for ${formatDuration(maxAgeS * 1_000)}, before it is signed`,
+    ),
+  ]
+  return lines.length === 0 ? [] : [heading('The answer'), ...lines]
+}
+
+function copyLines(copies: CopiesExplanation | undefined): string[] {
+  if (copies === undefined) return []
+  const { hedgeAfter, mirrors, subrequests } = copies
+  const { tries, total, of } = subrequests
+  const parts = `${tries} ${tries === 1 ? 'try' : 'tries'}, ${subrequests.mirrors} ${subrequests.mirrors === 1 ? 'mirror' : 'mirrors'}`
+  return [
+    heading('Subrequests'),
+    `  at most ${total} of ${of} (${parts})`,
+    ...(hedgeAfter === undefined
+      ? []
+      : [
+          `  a second try beside the first after ${typeof hedgeAfter === 'number' ? formatDuration(hedgeAfter) : `${hedgeAfter} of the pool's answers`}`,
+        ]),
+    ...mirrors.map(
+      ({ pool, percent, isSent }) =>
+        `  a copy to pool ${pool}: ${percent} % of requests, ${isSent ? paint('green', 'this one too') : 'not this one'}`,
+    ),
+  ]
+}
+
 function filterLines(filters: Filters | undefined): string[] {
   if (filters === undefined) return []
   const lines = [
+    ...(filters.host === undefined ? [] : [`  Host rewritten to ${filters.host}`]),
     ...(filters.rewrite === undefined ? [] : [`  ${filters.rewrite.kind} rewritten to ${filters.rewrite.value}`]),
     ...editLines('to the endpoint', filters.request),
     ...editLines('to the client', filters.response),
   ]
   return lines.length === 0 ? [] : [heading('Changes'), ...lines]
+}
+
+function ruleLines(rule: RuleExplanation | undefined): string[] {
+  if (rule === undefined) return []
+  const { cors, errorPages, maxBodyBytes, sample } = rule
+  const lines = [
+    ...(cors === undefined
+      ? []
+      : [`  CORS for ${cors.origins.join(', ')}${cors.credentials ? ', with credentials' : ''}`]),
+    ...(errorPages.length === 0 ? [] : [`  error pages for ${errorPages.join(', ')}`]),
+    ...(maxBodyBytes === undefined ? [] : [`  request bodies up to ${formatSize(maxBodyBytes)}`]),
+    ...(sample === 1 ? [] : [`  ${sample * 100} % of the requests are recorded, and every failure`]),
+  ]
+  return lines.length === 0 ? [] : [heading('The rule says too'), ...lines]
 }
 
 function editLines(where: string, edits: HeaderEdits): string[] {

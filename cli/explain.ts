@@ -1,21 +1,29 @@
 // `fourseven explain`: makes the decision that a plane would make for one request or connection, and says why.
 
+import { statSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { partFor } from '../shared/config/part.ts'
+import { readHostname } from '../shared/config/tokens.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
-import { explainFlow } from '../shared/explain/flow.ts'
-import { explainHttp } from '../shared/explain/http.ts'
+import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
+import { explainAtDoor, explainHttp, type Sending } from '../shared/explain/http.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
-import { parseAddress, parseHostPort } from '../shared/wire/address.ts'
+import { type Address, formatHostPort, parseAddress, parseHostPort } from '../shared/wire/address.ts'
 import { cookieKeysOf } from '../workers/env.ts'
 import { type EdgeFacts, readFacts } from '../workers/facts.ts'
+import { OPERATOR_PATH } from '../workers/operator.ts'
+import { refusalOf } from '../workers/refuse.ts'
+import { lengthOf } from '../workers/try.ts'
+import type { Place } from './ask.ts'
+import { askOperatorJson } from './ask-operator.ts'
 import { addConfigOptions, type ConfigOptions, variablesFor } from './config-options.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { renderFlowExplanation, renderHttpExplanation } from './explain-text.ts'
 import { judge } from './judge.ts'
 import { loadConfig } from './load.ts'
+import { readPlace } from './option-values.ts'
 import { paint } from './paint.ts'
 import { countProblems, renderProblem, shortPath } from './problems.ts'
 import { guarded } from './run.ts'
@@ -28,7 +36,9 @@ interface ExplainOptions extends ConfigOptions {
 }
 
 interface RequestOptions extends ExplainOptions {
-  readonly request: string
+  readonly request?: string
+  /** Bytes. */
+  readonly data?: number
   readonly header?: readonly (readonly [name: string, value: string])[]
   readonly cookie?: string
   readonly client?: string
@@ -36,23 +46,36 @@ interface RequestOptions extends ExplainOptions {
 }
 
 interface FlowOptions extends ExplainOptions {
+  readonly to?: Place
   readonly listener?: string
+  readonly sni?: string
+  readonly alpn?: readonly string[]
+  readonly operator?: Place
 }
 
 export function addExplain(program: Command, answer: (exitCode: number) => void): void {
   const explain = program
     .command('explain')
     .description('Say what would be done with one request or connection, and why: the same decision the planes make.')
-    .usage('<URL> [options] | tcp <SRC:PORT> [options]')
-    .argument('<what...>', 'a URL; or `tcp` and the address a connection comes from')
+    .usage('<URL> [options] | tcp <SRC:PORT> [options] | tls <SRC:PORT> [options]')
+    .argument('<what...>', 'a URL; or `tcp` or `tls` and the address a connection comes from')
   addConfigOptions(explain)
     .option('--config <file>', 'the config (default: shared/routes.ts, else routes.* here)')
-    .option('-X, --request <method>', 'the method', 'GET')
+    .option('-X, --request <method>', 'the method (default: GET, with --data POST)')
+    .option('-d, --data <text>', 'the body, or @FILE: only its length counts', readLength)
     .option('-H, --header <line>', 'a header, "name: value" (may be repeated)', collectHeader)
     .option('-b, --cookie <cookies>', 'the Cookie header, "a=1; b=2"')
     .option('--client <address>', "the client's address", readClient)
-    .option('--country <code>', 'the country as the edge knows it, "DE"')
-    .option('--listener <name>', 'tcp: the listener (default: the only one)')
+    .option('--country <code>', 'the country as the edge knows it, "DE"', readCountry)
+    .option('--listener <name>', 'tcp, tls: the listener (default: the only one of its kind)')
+    .option('--to <address:port>', 'tcp, tls: where it connects to (default: where the listener listens)', readLocal)
+    .option('--sni <name>', 'tls: the server name that the client asks for', readSni)
+    .option(
+      '--operator <host:port>',
+      'tcp, tls: ask a running relay, which knows what is open, down and ejected now',
+      readPlace,
+    )
+    .option('--alpn <protocols>', 'tls: the protocols that it offers, "h2,http/1.1"', readAlpn)
     .option(
       '--draw <n>',
       'the seed of every choice by chance: the same seed gives the same answer',
@@ -63,12 +86,13 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     .addHelpText('after', EXAMPLES)
     .action((what: string[], options: RequestOptions & FlowOptions, command: Command) =>
       guarded(options, answer, async () => {
-        if (what[0] !== 'tcp') {
+        const [kind, source] = what
+        if (kind !== 'tcp' && kind !== 'tls') {
           if (what.length > 1) command.error('error: one URL at a time')
-          return explainRequest(readUrl(what[0]!, command), options, command)
+          return explainRequest(readUrl(kind!, command), options, command)
         }
-        if (what.length !== 2) command.error('error: write it as: explain tcp SRC:PORT')
-        return explainConnection(what[1]!, options, command)
+        if (what.length !== 2) command.error(`error: write it as: explain ${kind} SRC:PORT`)
+        return explainConnection(kind, source!, options, command)
       }),
     )
 }
@@ -77,53 +101,99 @@ async function explainRequest(url: URL, options: RequestOptions, command: Comman
   const ready = await prepare(options, 'workers')
   if (ready === undefined) return EXIT.problems
   const keys = cookieKeysOf(ready.variables)
-  let facts: EdgeFacts
+  const { table } = ready
+  let request: Request
   try {
-    facts = readFacts(asRequest(url, options), ready.table, keys, Date.now())
+    request = asRequest(url, options)
   } catch (error) {
     return command.error(`error: ${error instanceof Error ? error.message : String(error)}`)
   }
-  if (options.client !== undefined && facts.clientAddress !== options.client) {
-    console.error(`note: the listener does not believe the client address ${options.client}: see its clientAddress`)
-  }
-  const explanation = explainHttp(ready.table, facts, ready.observed, options.draw)
-  if (options.json === true) console.log(JSON.stringify(explanation, null, 2))
+  const facts = readFacts(request, table, keys, Date.now())
+  const token = ready.variables['FOURSEVEN_OPERATOR_TOKEN'] ?? ''
+  const isOperators = facts.path.startsWith(OPERATOR_PATH)
+  const atDoor = refusalOf(request, facts, table.instance) ?? (isOperators && token !== '' ? 'operator' : undefined)
+  const explanation =
+    atDoor === undefined
+      ? explainHttp(table, facts, ready.observed, options.draw, sendingOf(request, options))
+      : explainAtDoor(table, facts, facts.listener, atDoor)
+  const notes = [
+    ...(options.client !== undefined && facts.clientAddress !== options.client
+      ? [`the listener does not believe the client address ${options.client}: see its clientAddress`]
+      : []),
+    ...(options.country !== undefined && !table.needs.country ? ['nothing in the config asks for the country'] : []),
+    ...(keys.length > 0 ? [] : uncheckedCookies(table, facts)),
+    ...(isOperators && token === ''
+      ? [`where FOURSEVEN_OPERATOR_TOKEN is set, which it is not here, the operator has ${OPERATOR_PATH}`]
+      : []),
+  ]
+  for (const note of notes) console.error(`note: ${note}`)
+  if (options.json === true) console.log(JSON.stringify({ ...explanation, notes }, null, 2))
   else console.log(renderHttpExplanation(explanation))
   return EXIT.ok
+}
+
+/** Signed cookies that are believed here only because nothing can be checked. */
+function uncheckedCookies({ needs }: Table, facts: EdgeFacts): string[] {
+  const sent = needs.signedCookies.filter((_, index) => facts.signedCookies[index] !== undefined)
+  if (sent.length === 0) return []
+  const what = `${sent.length === 1 ? 'cookie' : 'cookies'} ${sent.join(', ')}`
+  return [
+    `FOURSEVEN_COOKIE_KEY is not set here, so the signature of ${what} was not checked: where it is set, an unsigned one counts as absent`,
+  ]
+}
+
+function sendingOf(request: Request, options: RequestOptions): Sending {
+  const { headers } = request
+  const length = options.data ?? lengthOf(headers)
+  const body = length ?? (headers.has('transfer-encoding') ? 'of unknown length' : undefined)
+  return { body, isUpgrade: headers.has('upgrade') }
 }
 
 /** As it would reach the Worker: what the platform adds itself is in `CF-Connecting-IP` and `cf`. */
 function asRequest(url: URL, options: RequestOptions): Request {
   const headers = new Headers()
   for (const [name, value] of options.header ?? []) headers.append(name, value)
-  // A runtime puts Host into the URL: `curl -H 'Host: …' http://127.0.0.1:8787/` can be explained as it stands.
-  const host = headers.get('host')
-  if (host !== null) url.host = host
+  if (!headers.has('host')) headers.set('host', url.host)
+  if (options.data !== undefined) {
+    if (!headers.has('content-length')) headers.set('content-length', String(options.data))
+    if (!headers.has('content-type')) headers.set('content-type', 'application/x-www-form-urlencoded')
+  }
   if (options.cookie !== undefined) headers.append('cookie', options.cookie)
   if (options.client !== undefined) {
     headers.set('cf-connecting-ip', options.client)
     if (!headers.has('x-forwarded-for')) headers.set('x-forwarded-for', options.client)
   }
-  const request = new Request(url, { method: options.request, headers })
+  const method = options.request ?? (options.data === undefined ? 'GET' : 'POST')
+  const request = new Request(url, { method, headers })
+  // workerd puts Host into the URL as it is, whatever it holds: `curl -H 'Host: …' http://127.0.0.1:8787/` can be explained
+  // as it stands, and what no honest client sends is malformed here too.
+  const raw = `${url.protocol}//${headers.get('host')}${url.pathname}${url.search}`
+  Object.defineProperty(request, 'url', { value: raw })
   return Object.assign(request, { cf: options.country === undefined ? undefined : { country: options.country } })
 }
 
-async function explainConnection(source: string, options: FlowOptions, command: Command): Promise<number> {
+async function explainConnection(
+  kind: 'tcp' | 'tls',
+  source: string,
+  options: FlowOptions,
+  command: Command,
+): Promise<number> {
   const from = parseHostPort(source)
   const address = from === undefined ? undefined : parseAddress(from.host)
   if (from === undefined || address === undefined) {
     return command.error(`error: "${source}" is not an address and port, such as 203.0.113.7:40000`)
   }
+  if (options.operator !== undefined) return explainLive(options.operator, kind, address, from.port, options)
   const ready = await prepare(options, 'relay')
   if (ready === undefined) return EXIT.problems
   const { flowListeners } = ready.table
-  const names = [...flowListeners.keys()]
+  const names = [...flowListeners.values()].filter(listener => listener.kind === kind).map(listener => listener.name)
   const name = options.listener ?? (names.length === 1 ? names[0]! : undefined)
-  const listener = name === undefined ? undefined : flowListeners.get(name)
+  const listener = name === undefined || !names.includes(name) ? undefined : flowListeners.get(name)
   if (listener === undefined) {
     const known = names.length === 0 ? 'the config has none' : `there is ${names.join(', ')}`
     return command.error(
-      `error: ${name === undefined ? 'name a --listener' : `no tcp listener is named "${name}"`}: ${known}`,
+      `error: ${name === undefined ? 'name a --listener' : `no ${kind} listener is named "${name}"`}: ${known}`,
     )
   }
   const facts: FlowFacts = {
@@ -131,11 +201,36 @@ async function explainConnection(source: string, options: FlowOptions, command: 
     clientAddress: address.text,
     address,
     clientPort: from.port,
-    localAddress: listener.host,
-    localPort: listener.port,
+    localAddress: options.to?.host ?? listener.host,
+    localPort: options.to?.port ?? listener.port,
+    peerAddress: address.text,
+    peerPort: from.port,
+    proxyHeader: undefined,
+    peeked: kind === 'tls' ? 'hello' : 'nothing',
+    sni: kind === 'tls' ? options.sni : undefined,
+    alpn: kind === 'tls' ? (options.alpn ?? []) : [],
     now: Date.now(),
   }
   const explanation = explainFlow(listener, facts, ready.observed, options.draw)
+  if (options.json === true) console.log(JSON.stringify(explanation, null, 2))
+  else console.log(renderFlowExplanation(explanation))
+  return EXIT.ok
+}
+
+/** The relay itself decides, with its own table and what it observes now. */
+async function explainLive(
+  operator: Place,
+  kind: 'tcp' | 'tls',
+  address: Address,
+  port: number,
+  options: FlowOptions,
+): Promise<number> {
+  const asked = new URLSearchParams({ kind, address: address.text, port: String(port), draw: String(options.draw) })
+  if (options.listener !== undefined) asked.set('listener', options.listener)
+  if (options.to !== undefined) asked.set('to', formatHostPort(options.to.host, options.to.port))
+  if (options.sni !== undefined) asked.set('sni', options.sni)
+  for (const protocol of options.alpn ?? []) asked.append('alpn', protocol)
+  const explanation = await askOperatorJson<FlowExplanation>(operator, 'GET', `/explain?${asked}`)
   if (options.json === true) console.log(JSON.stringify(explanation, null, 2))
   else console.log(renderFlowExplanation(explanation))
   return EXIT.ok
@@ -182,6 +277,37 @@ function readClient(text: string): string {
   return address.text
 }
 
+/** Bytes of a text, or with `@` of a file, as curl has it. */
+function readLength(text: string): number {
+  if (!text.startsWith('@')) return Buffer.byteLength(text)
+  const size = statSync(text.slice(1), { throwIfNoEntry: false })?.size
+  if (size === undefined) throw new InvalidArgumentError(`There is no file ${text.slice(1)}.`)
+  return size
+}
+
+function readCountry(text: string): string {
+  if (!/^[A-Za-z][A-Za-z0-9]$/.test(text)) {
+    throw new InvalidArgumentError('Write an ISO 3166-1 alpha-2 code: DE, FR; T1 is Tor at Cloudflare.')
+  }
+  return text.toUpperCase()
+}
+
+function readLocal(text: string): Place {
+  const place = readPlace(text)
+  if (parseAddress(place.host) === undefined) throw new InvalidArgumentError('Write it as ADDRESS:PORT.')
+  return place
+}
+
+function readSni(text: string): string {
+  const name = readHostname(text)
+  if (name === undefined || name.startsWith('*')) throw new InvalidArgumentError('Write a name, "app.example.com".')
+  return name
+}
+
+function readAlpn(text: string): readonly string[] {
+  return text.split(',').map(protocol => protocol.trim())
+}
+
 function readDraw(text: string): number {
   const draw = Number(text)
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(draw))
@@ -193,9 +319,10 @@ const DEFAULT_DRAW = 1
 
 const EXAMPLES = `
 Examples:
-  fourseven explain http://app.localhost/api/orders -X POST
+  fourseven explain http://app.localhost/api/orders -d '{"item":1}'
   fourseven explain https://app.example.com/ -b 'canary=always' -H 'accept-language: de'
   fourseven explain https://app.example.com/ --client 203.0.113.7 --country DE --draw 42 --json
   fourseven explain tcp 203.0.113.7:40000 --listener echo
+  fourseven explain tls 203.0.113.7:40000 --listener secure --sni app.example.com --alpn h2,http/1.1
 
 ${EXIT_CODES}`

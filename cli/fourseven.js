@@ -54,6 +54,8 @@ function handOver(node) {
   // A terminal sends Ctrl-C to both; a signal sent to this process alone is passed on.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'))
   process.on('SIGTERM', () => child.kill('SIGTERM'))
+  // To a running relay it means: read the config again.
+  process.on('SIGHUP', () => child.kill('SIGHUP'))
   child.on('error', error => {
     process.stderr.write(`fourseven cannot start ${node}: ${error.message}\n`)
     process.exitCode = 3

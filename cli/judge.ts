@@ -6,7 +6,10 @@ import { formatPlace, type Locate, type Place } from '../shared/config/findings.
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
+import { flowShadowProblems } from '../shared/explain/flow-shadow.ts'
+import { redirectLoops } from '../shared/explain/redirect-loop.ts'
 import { shadowProblems } from '../shared/explain/shadow.ts'
+import { smallWeightProblems } from '../shared/explain/small-weights.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
 import type { LoadedConfig, ReadConfig } from './load.ts'
@@ -23,6 +26,8 @@ export interface Circumstances {
   readonly variables: PlaneVariables
   /** The edge runs on this machine. */
   readonly isLocal: boolean
+  /** The names of the Worker's bindings that can be fetched from; undefined where nobody knows them. */
+  readonly bindings?: ReadonlySet<string> | undefined
   /** The edge is about to be deployed, from a machine that need not know what the relay knows. */
   readonly isDeploy: boolean
 }
@@ -30,7 +35,7 @@ export interface Circumstances {
 /** Judges a loaded config. Each plane's part is compiled with that plane's own variables, as it will be where it runs. */
 export function judge(loaded: LoadedConfig, circumstances: Circumstances): Judged {
   if (loaded.problems.length > 0) return { config: undefined, problems: loaded.problems }
-  const { variables, isLocal, isDeploy } = circumstances
+  const { variables, isLocal, isDeploy, bindings } = circumstances
   const problems: Problem[] = []
   let config: Config | undefined
   let locate: Locate | undefined
@@ -40,9 +45,11 @@ export function judge(loaded: LoadedConfig, circumstances: Circumstances): Judge
     locate = parsed.locate
     problems.push(...parsed.warnings)
     const edge = compilePart(config, 'workers', variables, problems)
-    if (!isDeploy) compilePart(config, 'relay', variables, problems)
-    if (edge !== undefined) problems.push(...shadowProblems(edge, config))
-    problems.push(...advise(config, { variables, isLocal }))
+    const relay = isDeploy ? undefined : compilePart(config, 'relay', variables, problems)
+    if (edge !== undefined) problems.push(...shadowProblems(edge, config), ...redirectLoops(edge))
+    if (relay !== undefined) problems.push(...flowShadowProblems(relay))
+    for (const table of [edge, relay]) if (table !== undefined) problems.push(...smallWeightProblems(table))
+    problems.push(...advise(config, { variables, isLocal, bindings }))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     problems.push(...error.problems)

@@ -7,6 +7,10 @@ import { addDev } from './dev.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { addExplain } from './explain.ts'
 import packageJson from './package.json' with { type: 'json' }
+import { addProbe } from './probe.ts'
+import { addRelay } from './relay.ts'
+import { addReload } from './reload.ts'
+import { addTop } from './top.ts'
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('fourseven')
@@ -20,7 +24,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const answer = (exitCode: number) => {
     code = exitCode
   }
-  for (const add of [addCheck, addExplain, addDev, addDemo]) add(program, answer)
+  for (const add of [addCheck, addExplain, addDev, addDemo, addProbe, addRelay, addReload, addTop]) add(program, answer)
   try {
     await program.parseAsync(argv)
     return code

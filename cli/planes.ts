@@ -15,7 +15,9 @@ export interface PlanesOptions {
   readonly edge: Place
   /** `free`: every listener of the relay takes a free port in place of its own. */
   readonly ports: 'as written' | 'free'
-  /** A request's or a connection's record, as its plane writes it. */
+  /** Other Workers for the edge: their files by the names that `binding:NAME` endpoints say. */
+  readonly services?: Readonly<Record<string, string>>
+  /** A request's or a connection's record, or what happened to an endpoint, as its plane writes it. */
   readonly onRecord: (record: object) => void
 }
 
@@ -51,13 +53,15 @@ async function startRelayPart(
   const part = partFor(options.ports === 'free' ? withFreePorts(config) : config, 'relay')
   if (part.listeners.length === 0) return new Map()
   try {
-    const relay = await startRelay({ config: part, variables: options.variables, onRecord: options.onRecord })
+    const { variables, onRecord } = options
+    const relay = await startRelay({ config: part, variables, onRecord, onEvent: onRecord })
     stops.push(() => relay.stop({ drainMs: 0 }))
     return relay.addresses
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { problems } = error
-    throw new CannotRun(problems.map(problem => problem.message).join('; '), problems[0]!.mend)
+    const mends = new Set(problems.map(problem => problem.mend))
+    throw new CannotRun(problems.map(problem => problem.message).join('; '), [...mends].join(' '))
   }
 }
 
@@ -70,14 +74,16 @@ async function startEdgePart(
   if (part.listeners.length === 0) return undefined
   const { variables, onRecord } = options
   // Only now: workerd's and esbuild's wrappers take half a second to load, which no other command should wait for.
-  const { startEdge } = await import('./edge.ts')
+  const { bundleWorker, startEdge } = await import('./edge.ts')
   const { host, port } = options.edge
-  const edge = await withoutItsSignals(() => startEdge({ config: part, host, port, variables, onRecord }))
+  const services: Record<string, string> = {}
+  for (const [name, file] of Object.entries(options.services ?? {})) services[name] = await bundleWorker(file)
+  const edge = await withoutItsSignals(() => startEdge({ config: part, host, port, variables, services, onRecord }))
   stops.push(edge.stop)
   return { host: edge.host, port: edge.port }
 }
 
 function withFreePorts(config: Config): Config {
-  const listeners = config.listeners.map(listener => (listener.kind === 'tcp' ? { ...listener, port: 0 } : listener))
+  const listeners = config.listeners.map(listener => (listener.kind === 'edge' ? listener : { ...listener, port: 0 }))
   return { ...config, listeners }
 }

@@ -1,5 +1,6 @@
-// A record as it scrolls by in `dev`: one line for people, or the record itself as JSON.
+// A record or an event as it scrolls by in `dev`: one line for people, or the thing itself as JSON.
 
+import type { RelayEvent } from '../relay/event.ts'
 import type { FlowRecord } from '../relay/record.ts'
 import { paint } from './paint.ts'
 
@@ -21,6 +22,7 @@ interface RequestRecord {
 
 export function recordLine(record: object, asJson: boolean): string {
   if (asJson) return JSON.stringify(record)
+  if ('event' in record) return eventLine(record as RelayEvent)
   return 'status' in record ? requestLine(record as RequestRecord) : flowLine(record as FlowRecord)
 }
 
@@ -37,6 +39,11 @@ function flowLine(record: FlowRecord): string {
   const from = `${clientAddress.includes(':') ? `[${clientAddress}]` : clientAddress}:${clientPort}`
   const bytes = `${bytesIn} B in, ${bytesOut} B out`
   return `${clock(record.time)} tcp ${listener} ${from}${way(record)}, ${bytes} (${measure(totalMs, attempts.length)})`
+}
+
+/** `12:30:01 endpoint down: db/tcp://10.0.0.5:5432 (ECONNREFUSED)` */
+function eventLine({ time, event, pool, endpoint, why }: RelayEvent): string {
+  return `${clock(time)} ${event.replace('_', ' ')}: ${pool}/${endpoint}${why === null ? '' : ` (${why})`}`
 }
 
 type Way = Pick<RequestRecord, 'route' | 'rule' | 'variant' | 'endpoint' | 'reason'>

@@ -1,7 +1,7 @@
 // What `npm start -- --smoke` proves of the shipped routes, a row each. A new feature brings its own rows.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { type Answer, askHttp, askTcp, type Place, type Question } from './ask.ts'
+import { type Answer, askHttp, askSocket, askTcp, type Place, type Question } from './ask.ts'
 import type { DemoEndpoint } from './demo.ts'
 import type { SmokeRow } from './smoke.ts'
 
@@ -52,6 +52,16 @@ export const smokeRows: readonly SmokeRow<SmokeWorld>[] = [
     see: async (world, signal) => {
       const answer = await ask(world, { host: 'nobody.localhost', path: '/' }, signal)
       return String(answer.status)
+    },
+  },
+  {
+    what: 'an error page of our own, with the id of the request',
+    expected: '404 text/html, Proxy-Status destination_not_found',
+    see: async (world, signal) => {
+      const { status, headers, body } = await ask(world, { host: 'nobody.localhost', path: '/' }, signal)
+      if (!/Request [0-9a-f-]{36}\./.test(body.toString())) return `a page without the id: ${body}`
+      const [, reason] = /error=(\w+)/.exec(String(headers['proxy-status'])) ?? []
+      return `${status} ${headers['content-type']?.split(';')[0]}, Proxy-Status ${reason}`
     },
   },
   {
@@ -132,6 +142,49 @@ export const smokeRows: readonly SmokeRow<SmokeWorld>[] = [
       const headers = { 'content-type': 'application/octet-stream' }
       const answer = await ask(world, { host: APP, path: '/api/echo', method: 'POST', headers, body }, signal)
       return compareBytes(body, answer.body)
+    },
+  },
+  {
+    what: 'a WebSocket there and back',
+    expected: 'stable: hello',
+    see: async (world, signal) => {
+      const said = await askSocket(world.edge, { host: APP, path: '/live', headers: NEVER }, 'hello', signal)
+      return said.replace(/^stable-[ab]/, 'stable')
+    },
+  },
+  {
+    what: 'CORS: a page of the app may ask the api, a stranger may not',
+    expected: '204 http://app.localhost:8787 content-type, the stranger: none',
+    see: async (world, signal) => {
+      const preflight = (origin: string) => {
+        const asks = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' }
+        return ask(world, { host: API, path: '/orders', method: 'OPTIONS', headers: { origin, ...asks } }, signal)
+      }
+      const { status, headers } = await preflight('http://app.localhost:8787')
+      const stranger = (await preflight('https://evil.example')).headers['access-control-allow-origin'] ?? 'none'
+      const allowed = `${headers['access-control-allow-origin']} ${headers['access-control-allow-headers']}`
+      return `${status} ${allowed}, the stranger: ${stranger}`
+    },
+  },
+  {
+    what: 'a mirror gets a copy, the client the answer of the pool',
+    expected: 'api answered, api-next saw the same path',
+    see: async (world, signal) => {
+      const path = `/orders/${randomBytes(4).toString('hex')}`
+      const answer = await ask(world, { host: API, path }, signal)
+      const next = world.demo.find(endpoint => endpoint.name === 'api-next')!
+      while (next.lastCopy() !== path && !signal.aborted) await new Promise(resolve => setTimeout(resolve, 10))
+      return `${poolOf(answer)} answered, api-next saw ${next.lastCopy() === path ? 'the same path' : next.lastCopy()}`
+    },
+  },
+  {
+    what: 'a loop is cut',
+    expected: '508 proxy_loop_detected',
+    see: async (world, signal) => {
+      // As if it had come through sixteen others.
+      const headers = { 'x-fourseven-instances': Array.from({ length: 16 }, (_, i) => `instance-${i}`).join(', ') }
+      const answer = await ask(world, { host: APP, path: '/', headers }, signal)
+      return `${answer.status} ${/error=(\w+)/.exec(String(answer.headers['proxy-status']))?.[1]}`
     },
   },
   {

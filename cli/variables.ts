@@ -40,8 +40,26 @@ export function readVariables(folder: string, sources: VariableSources, environm
   }
 }
 
+/**
+ * The names under which wrangler.toml of `folder` binds what can be fetched from: other Workers and static assets.
+ * Undefined without the file. A named environment has its own alone, since wrangler inherits no bindings.
+ */
+export function readBindings(folder: string, env: string | undefined): ReadonlySet<string> | undefined {
+  const file = join(folder, 'wrangler.toml')
+  if (!existsSync(file)) return undefined
+  const part = wranglerPart(file, env)
+  const services = Array.isArray(part['services']) ? part['services'] : []
+  const named = [...services, part['assets']].map(entry => asObject(entry)?.['binding'])
+  return new Set(named.filter(name => typeof name === 'string'))
+}
+
 /** The string values of `[vars]`; with an environment those of `[env.NAME.vars]` alone, since wrangler inherits no vars. */
 function wranglerVars(file: string, env: string | undefined): Variables {
+  return stringsOf(wranglerPart(file, env)['vars'])
+}
+
+/** The whole file, or the part of one environment. */
+function wranglerPart(file: string, env: string | undefined): Record<string, unknown> {
   let toml: Record<string, unknown>
   try {
     toml = parseToml(readFileSync(file, 'utf8'))
@@ -50,9 +68,9 @@ function wranglerVars(file: string, env: string | undefined): Variables {
     const cause = error instanceof Error ? error.message.split('\n')[0] : String(error)
     throw new CannotRun(`${file}${place} cannot be read: ${cause}`, 'Mend the TOML, or run in another folder.')
   }
-  if (env === undefined) return stringsOf(toml.vars)
-  const named = asObject(asObject(toml.env)?.[env])
-  if (named !== undefined) return stringsOf(named.vars)
+  if (env === undefined) return toml
+  const named = asObject(asObject(toml['env'])?.[env])
+  if (named !== undefined) return named
   throw new CannotRun(`${file} has no environment "${env}"`, `Add [env.${env}.vars], or leave --env out.`)
 }
 

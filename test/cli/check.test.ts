@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { unpackConfig } from '../../shared/config/packed.ts'
 import { folderWith, fourseven } from './command.ts'
 
 const GOOD_YAML = `listeners:
@@ -30,6 +31,26 @@ routes:
 const SHADOWED_YAML = `${GOOD_YAML}  - name: never
     pool: app
 `
+
+test('what only the tables show is told of both planes, each with its line', async () => {
+  const yaml = `listeners: { web: { kind: edge }, db: { kind: tcp, address: '127.0.0.1:7000' } }
+pools: { app: { endpoints: ['https://app.example.com'] }, db: { endpoints: ['tcp://db.example.com:5432'] } }
+routes:
+  - { name: loop, match: { path: /sub }, redirect: { prefix: /sub/x } }
+  - name: split
+    variants:
+      - { name: most, weight: 999999, pool: app }
+      - { name: none, weight: 1, pool: app }
+  - { name: office, listener: db, match: { address: 10.0.0.0/8 }, pool: db }
+  - { name: again, listener: db, match: { address: 10.0.0.0/8 }, pool: db }
+`
+  const { code, stdout } = await fourseven(['check', 'a.yaml'], { cwd: folderWith({ 'a.yaml': yaml }) })
+  expect(stdout).toMatch(/a\.yaml:4 routes\[0\]\.redirect: the redirect of loop\/\S+ comes back to it for ever/)
+  expect(stdout).toMatch(/a\.yaml:8 routes\[1\]\.variants\[1\]\.weight: the variant none gets nobody/)
+  expect(stdout).toMatch(/a\.yaml:10 routes\[3\]: the rule again\/\S+ is shadowed: office\/\S+ takes every connection/)
+  expect(stdout).toContain('0 errors, 3 warnings')
+  expect(code).toBe(0)
+})
 
 describe('a good config', () => {
   test('is ok, whichever way it is written', async () => {
@@ -185,6 +206,33 @@ describe('variables', () => {
   })
 })
 
+describe('a service binding', () => {
+  const yaml = GOOD_YAML.replace('https://app.example.com', 'binding:SHOP')
+  const toml = `services = [{ binding = "SHOP", service = "shop" }]
+[env.staging]
+services = [{ binding = "OTHER", service = "other" }]
+[env.assets.assets]
+binding = "SHOP"
+directory = "public"
+`
+
+  test('is warned of where wrangler.toml does not bind it', async () => {
+    const cwd = folderWith({ 'routes.yaml': yaml, 'wrangler.toml': toml })
+    expect((await fourseven(['check', '--strict'], { cwd })).code).toBe(0)
+    expect((await fourseven(['check', '--strict', '--env', 'assets'], { cwd })).code).toBe(0)
+    const staging = await fourseven(['check', '--env', 'staging', '--json'], { cwd })
+    expect(JSON.parse(staging.stdout)).toMatchObject({
+      ok: true,
+      problems: [{ severity: 'warning', code: 'not-bound', path: 'pools.app.endpoints[0]' }],
+    })
+  })
+
+  test('is taken as it is where there is no wrangler.toml', async () => {
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    expect((await fourseven(['check', '--strict'], { cwd })).code).toBe(0)
+  })
+})
+
 describe('endpoints on this machine', () => {
   const cwd = () => folderWith({ 'routes.yaml': GOOD_YAML.replace('https://app.example.com', 'http://127.0.0.1:9101') })
 
@@ -216,7 +264,7 @@ test('--emit writes the part of the edge, and nothing that only the relay knows'
   const { code } = await fourseven(['check', '--emit', 'out/edge/config.json'], { cwd })
   expect(code).toBe(0)
   const emitted = readFileSync(join(cwd, 'out/edge/config.json'), 'utf8')
-  expect(JSON.parse(emitted)).toMatchObject({ listeners: [{ name: 'web' }], pools: [{ name: 'app' }] })
+  expect(unpackConfig(JSON.parse(emitted))).toMatchObject({ listeners: [{ name: 'web' }], pools: [{ name: 'app' }] })
   expect(emitted).not.toContain('db.internal')
 })
 

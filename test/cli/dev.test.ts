@@ -62,6 +62,28 @@ describe('fourseven dev CONFIG', () => {
     expect(family.filter(isAlive)).toEqual([])
   })
 
+  test('runs other Workers beside the edge, for endpoints that are bindings', async () => {
+    const cwd = folderWith({
+      'routes.yaml':
+        "listeners: { web: { kind: edge } }\npools: { shop: { endpoints: ['binding:SHOP'] } }\nroutes: [{ name: all, pool: shop }]\n",
+      'name.ts': "export const name: string = 'the shop'",
+      'shop.ts':
+        "import { name } from './name.ts'\nexport default { fetch: (request: Request) => new Response(name + ' saw ' + request.url) }",
+    })
+    const args = ['dev', 'routes.yaml', '--edge', '127.0.0.1:0', '--json', '--service', 'SHOP=shop.ts']
+    const running = startFourseven(args, { cwd })
+    const { listening } = JSON.parse(await running.line(line => line.includes('listening'))) as Listening
+    const edge = placeOf(listening[0]!.address)
+    const answer = await askHttp(edge, { host: 'shop.example.com', path: '/x' }, AbortSignal.timeout(10_000))
+    expect(answer.body.toString()).toBe('the shop saw http://shop.example.com/x')
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(0)
+
+    const missing = await fourseven([...args.slice(0, -1), 'SHOP=nowhere.ts'], { cwd })
+    expect(missing.stderr).toContain('nowhere.ts cannot be bundled')
+    expect(missing.code).toBe(3)
+  })
+
   test('runs the relay alone when there is no edge listener', async () => {
     const cwd = folderWith({ 'routes.yaml': RELAY_YAML })
     const running = startFourseven(['dev', 'routes.yaml', '--json', '--var', 'ECHO=tcp://127.0.0.1:9'], { cwd })
@@ -91,6 +113,21 @@ describe('fourseven dev CONFIG', () => {
     const variables = ['--var', 'APP=http://127.0.0.1:9', '--var', 'ECHO=tcp://127.0.0.1:9']
     const { code, stderr } = await fourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', ...variables], { cwd })
     expect(stderr).toContain(`127.0.0.1:${port}`)
+    expect(code).toBe(3)
+  })
+
+  test('of two listeners that cannot listen both are named, each with its mend', async () => {
+    const port = await listenOn(net.createServer())
+    const yaml = BOTH_YAML.replace('127.0.0.1:0', `127.0.0.1:${port}`).replace(
+      'pools:',
+      "  far: { kind: tcp, address: '192.0.2.1:7' }\npools:",
+    )
+    const cwd = folderWith({ 'routes.yaml': yaml.replace('listener: echo', 'listener: [echo, far]') })
+    const variables = ['--var', 'APP=http://127.0.0.1:9', '--var', 'ECHO=tcp://127.0.0.1:9']
+    const { code, stderr } = await fourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', ...variables], { cwd })
+    const [, problems, mends] = /cannot run: (.*)\n {2}mend: (.*)/.exec(stderr)!
+    expect(problems).toMatch(/127\.0\.0\.1:\d+.*; .*192\.0\.2\.1:7/)
+    expect(mends).toMatch(/\bport\b.*\baddress\b/)
     expect(code).toBe(3)
   })
 

@@ -11,7 +11,7 @@ describe('explain URL', () => {
     expect(stdout).toMatch(/app\/api .*does not hold .*path prefix: wants \/api, got \//)
     expect(stdout).toContain('force cookie canary "always": decided')
     expect(stdout).toMatch(/Pool canary \(balance round-robin\)/)
-    expect(stdout).toContain('up to 2 tries')
+    expect(stdout).toContain('one try, 15s; the rule allows 2: the pool has 1 endpoint to try')
     expect(stdout).toContain('to the client: remove x-powered-by')
     expect(code).toBe(0)
   })
@@ -66,7 +66,26 @@ routes:
       return JSON.parse(stdout).decision.rule
     }
     expect(await ruleFor('DE')).toMatch(/^german\//)
+    expect(await ruleFor('de')).toMatch(/^german\//)
     expect(await ruleFor('FR')).toMatch(/^rest\//)
+  })
+
+  test('says what a request may take, when it is hedged and what is copied', async () => {
+    const yaml = `listeners: { web: { kind: edge, subrequests: 20 } }
+pools:
+  app: { endpoints: ['https://a.example.com', 'https://b.example.com', 'binding:SHOP'] }
+  aside: { endpoints: ['https://aside.example.com'] }
+routes:
+  - { name: app, pool: app, retry: { attempts: 5 }, hedge: { after: p95 }, mirrors: [{ pool: aside }, { pool: aside, percent: 0 }] }
+`
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    const { stdout } = await fourseven(['explain', 'example.com/'], { cwd })
+    expect(stdout).toContain('at most 4 of 20 (3 tries, 1 mirror)')
+    expect(stdout).toContain("a second try beside the first after p95 of the pool's answers")
+    expect(stdout).toContain('a copy to pool aside: 100 % of requests, this one too')
+    expect(stdout).toContain('a copy to pool aside: 0 % of requests, not this one')
+    const post = await fourseven(['explain', 'example.com/', '-X', 'POST'], { cwd })
+    expect(post.stdout).not.toContain('beside the first')
   })
 
   test('of a bad config prints its problems and exits 1', async () => {
@@ -77,7 +96,107 @@ routes:
   })
 })
 
+describe('explain URL says what the edge would do', () => {
+  const yaml = `listeners: { web: { kind: edge } }
+pools:
+  app: { endpoints: ['https://a.example.com/base', 'https://b.example.com'], affinity: { cookie: kept } }
+routes:
+  - name: app
+    rules:
+      - { name: hosted, match: { path: /hosted, header: { host: 'app.localhost:8080' } }, pool: app }
+      - { name: form, match: { header: { content-type: application/x-www-form-urlencoded } }, pool: app, limits: { maxBody: 1KiB } }
+      - { name: old, match: { path: /old }, pool: app, filters: { rewrite: { prefix: /new } } }
+      - name: split
+        match: { path: /split }
+        variants: [{ name: a, weight: 1, reply: { status: 200 }, filters: { responseHeaders: { set: { x-a: '1' } } } }]
+        split: { expose: true }
+`
+  const explain = async (...args: string[]) => {
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    return fourseven(['explain', ...args], { cwd, env: { FOURSEVEN_COOKIE_KEY: '', FOURSEVEN_OPERATOR_TOKEN: '' } })
+  }
+
+  test('with the Host of the URL', async () => {
+    expect((await explain('http://app.localhost:8080/hosted')).stdout).toContain('rule app/hosted')
+    expect((await explain('http://127.0.0.1/hosted', '-H', 'host: app.localhost:8080')).stdout).toContain('app/hosted')
+    expect((await explain('http://[::1]:8787/old')).stdout).toContain('GET http://[::1]:8787/old')
+  })
+
+  test('when the door turns a request away', async () => {
+    for (const host of ['a b', 'x/evil@app.localhost']) {
+      const { stdout } = await explain('http://app.localhost/old', '-H', `host: ${host}`)
+      expect(stdout, host).toContain('reply 400: http_request_error')
+      expect(stdout, host).toContain('the door answers, no rule is asked')
+    }
+    const long = await explain(`http://app.localhost/${'a'.repeat(16_500)}`, '--json')
+    expect(JSON.parse(long.stdout).decision).toMatchObject({ status: 414, details: 'the URL is longer than 16KiB' })
+  })
+
+  test('when the path is the operator’s', async () => {
+    const url = 'http://app.localhost/.fourseven/healthz'
+    expect((await explain(url, '--var', 'FOURSEVEN_OPERATOR_TOKEN=t')).stdout).toContain('The operator routes answer')
+    const without = await explain(url)
+    expect(without.stdout).toContain('destination_not_found')
+    expect(without.stderr).toContain('note: where FOURSEVEN_OPERATOR_TOKEN is set')
+  })
+
+  test('with a body', async () => {
+    const small = await explain('http://app.localhost/x', '-d', 'a=1')
+    expect(small.stdout).toContain('POST http://app.localhost/x')
+    expect(small.stdout).toContain('rule app/form')
+    expect(small.stdout).toContain('one try, 15s; the rule allows 2: POST is not sent again without retry.unsafe')
+    const large = await explain('http://app.localhost/x', '--data', 'é'.repeat(513), '-X', 'PUT')
+    expect(large.stdout).toMatch(/reply 413: http_request_error\n.*the body is larger than 1KiB/)
+    const chunked = await explain('http://app.localhost/old', '-X', 'PUT', '-H', 'transfer-encoding: chunked')
+    expect(chunked.stdout).toContain('one try, without a clock for so long a body')
+  })
+
+  test('with the URL that the endpoint is asked for, and the cookies that are set', async () => {
+    const { stdout } = await explain('http://app.localhost/old/z?q=1')
+    expect(stdout).toContain('asked for https://a.example.com/base/new/z?q=1')
+    expect(stdout).toMatch(/sets cookie kept=\w+ for 1d, before it is signed/)
+    const reply = await explain('http://app.localhost/split')
+    expect(reply.stdout).toContain('to the client: set x-a: 1')
+    expect(reply.stdout).toContain('says x-fourseven-variant: a')
+  })
+
+  test('and that a signature could not be checked', async () => {
+    const said = 'so the signature of cookie kept was not checked'
+    expect((await explain('http://app.localhost/old', '-b', 'kept=x')).stderr).toContain(said)
+    expect((await explain('http://app.localhost/old')).stderr).toBe('')
+    const withKey = await explain('http://app.localhost/old', '-b', 'kept=x', '--var', 'FOURSEVEN_COOKIE_KEY=k')
+    expect(withKey.stderr).toBe('')
+    const json = await explain('http://app.localhost/old', '-b', 'kept=x', '--json')
+    expect(JSON.parse(json.stdout).notes).toEqual([expect.stringContaining(said)])
+  })
+
+  test('but for no country that is none', async () => {
+    const { code, stderr } = await explain('http://app.localhost/', '--country', 'deu')
+    expect(stderr).toContain('Write an ISO 3166-1 alpha-2 code')
+    expect(code).toBe(2)
+    const unasked = await explain('http://app.localhost/', '--country', 'de')
+    expect(unasked.stderr).toContain('note: nothing in the config asks for the country')
+  })
+})
+
 describe('explain tcp', () => {
+  test('of a pool that goes by the whole flow wants to know where the client connects to', async () => {
+    const yaml = `listeners: { any: { kind: tcp, address: '[::]:7000' } }
+pools: { db: { endpoints: ['tcp://10.0.0.1:1', 'tcp://10.0.0.2:1'], balance: { hash: flow } } }
+routes: [{ name: db, listener: any, pool: db }]
+`
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    const args = ['explain', 'tcp', '[2001:db8::1]:4000']
+    const open = await fourseven(args, { cwd })
+    expect(open.stdout).toContain('[2001:db8::1]:4000 to listener any ([::]:7000)')
+    expect(open.stdout).toContain('to an endpoint that cannot be told')
+    const told = await fourseven([...args, '--to', '[2001:db8::2]:7000'], { cwd })
+    expect(told.stdout).toContain('listener any ([2001:db8::2]:7000)')
+    expect(told.stdout).toContain('key "2001:db8::1 4000 2001:db8::2 7000"')
+    const name = await fourseven([...args, '--to', 'localhost:7000'], { cwd })
+    expect(name.stderr).toContain('Write it as ADDRESS:PORT.')
+  })
+
   test('says which endpoint a connection gets', async () => {
     const { code, stdout } = await fourseven(['explain', 'tcp', '203.0.113.7:40000', '--listener', 'echo', ...HOSTED])
     expect(stdout).toContain('203.0.113.7:40000 to listener echo (127.0.0.1:7007)')
@@ -92,5 +211,51 @@ describe('explain tcp', () => {
     const name = await fourseven(['explain', 'tcp', 'example.com:1', ...HOSTED])
     expect(name.stderr).toContain('"example.com:1" is not an address and port')
     expect(name.code).toBe(2)
+  })
+})
+
+describe('explain tls', () => {
+  const yaml = `listeners:
+  secure: { kind: tls, address: '[::]:7443' }
+  plain: { kind: tcp, address: '127.0.0.1:7007' }
+pools: { app: { endpoints: ['tcp://app.internal:443'] }, rest: { endpoints: ['unix:/run/rest.sock'] } }
+routes:
+  - name: names
+    listener: secure
+    rules:
+      - { name: h2, match: { sni: '*.example.com', alpn: h2 }, pool: app }
+      - { name: app, match: { sni: app.example.com }, pool: app }
+      - { name: rest, pool: rest }
+  - { name: echo, listener: plain, pool: app }
+`
+
+  test('says which rule a name gets, and by which step', async () => {
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    const args = ['explain', 'tls', '203.0.113.7:40000', '--listener', 'secure', '--sni', 'App.example.com']
+    const { code, stdout } = await fourseven([...args, '--alpn', 'h2,http/1.1'], { cwd })
+    expect(stdout).toContain('203.0.113.7:40000 to listener secure ([::]:7443)')
+    expect(stdout).toContain('asks for app.example.com, offers h2, http/1.1')
+    expect(stdout).toContain('rule names/app, variant app, pool app')
+    expect(stdout).toContain('names/h2 would hold too; decided by a whole server name')
+    expect(code).toBe(0)
+    const other = await fourseven(['explain', 'tls', '203.0.113.7:1', '--sni', 'x.example.com', '--json'], { cwd })
+    expect(JSON.parse(other.stdout)).toMatchObject({
+      flow: { tls: { sni: 'x.example.com', alpn: [] } },
+      decision: { do: 'forward', rule: 'names/rest', endpoint: 'unix:/run/rest.sock' },
+      candidates: [
+        { rule: 'names/app', failed: { predicate: 'sni', wanted: 'app.example.com', got: 'x.example.com' } },
+        { rule: 'names/h2', failed: { predicate: 'alpn', wanted: 'h2', got: 'none' } },
+        { rule: 'names/rest', verdict: 'serves' },
+      ],
+    })
+  })
+
+  test('needs a name that is one, and a listener of its kind', async () => {
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    const name = await fourseven(['explain', 'tls', '203.0.113.7:1', '--sni', '*.example.com'], { cwd })
+    expect(name.stderr).toContain('Write a name, "app.example.com".')
+    const kind = await fourseven(['explain', 'tls', '203.0.113.7:1', '--listener', 'plain'], { cwd })
+    expect(kind.stderr).toContain('no tls listener is named "plain": there is secure')
+    expect([name.code, kind.code]).toEqual([2, 2])
   })
 })

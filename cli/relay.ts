@@ -1,0 +1,275 @@
+// `fourseven relay [config]`: the relay as a program. Records and events go to stdout as JSON lines, all else to stderr.
+// SIGHUP or a changed file reloads, SIGTERM and SIGINT drain and end with 0, a second one ends at once.
+
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { offerSockets, type Taken, takeSockets } from '../relay/handover.ts'
+import { openMetrics } from '../relay/metrics.ts'
+import { resolveBy } from '../relay/names.ts'
+import { type OperatorPort, openOperator } from '../relay/operator.ts'
+import { formatRecord } from '../relay/record.ts'
+import { type Relay, startRelay } from '../relay/relay.ts'
+import type { Variables } from '../shared/config/endpoint-address.ts'
+import { ConfigError, type Problem } from '../shared/config/problem.ts'
+import { formatDuration } from '../shared/config/units.ts'
+import { formatHostPort } from '../shared/wire/address.ts'
+import { type Place, placeText } from './ask.ts'
+import { collectVariable } from './config-options.ts'
+import { descriptorProblem } from './descriptors.ts'
+import { CannotRun, EXIT, EXIT_CODES } from './exit.ts'
+import { readDurationOption, readPlace } from './option-values.ts'
+import { renderProblem, shortPath } from './problems.ts'
+import { type RelayConfig, readRelayConfig } from './relay-config.ts'
+import { reloadsOf } from './relay-reloads.ts'
+import { openReport, type Report } from './relay-report.ts'
+import { guarded } from './run.ts'
+import { watchConfig } from './watch-config.ts'
+
+export interface RelayCommandOptions {
+  readonly config?: string
+  readonly operator?: Place
+  readonly takeover?: string
+  readonly var?: Variables
+  readonly dns?: readonly string[]
+  readonly drainTimeout: number
+  readonly drainDelay?: number
+  readonly watch: boolean
+  readonly records: boolean
+  readonly json?: true
+}
+
+export function addRelay(program: Command, answer: (exitCode: number) => void): void {
+  program
+    .command('relay')
+    .description('Run the layer-4 part of a config: TCP and TLS listeners, until SIGTERM.')
+    .argument('[config]', 'a .ts, .js, .mjs, .yaml, .yml or .json file (default: shared/routes.ts, else routes.* here)')
+    .option('--config <file>', 'the same')
+    .option('--operator <host:port>', 'metrics, health, live flows, drains and reloads here; off by default', readPlace)
+    .option(
+      '--takeover <socket>',
+      'take the listening sockets of the relay that answers at this unix socket, then answer there',
+    )
+    .option(
+      '--var <NAME=value>',
+      'a value for ${NAME} in addresses, over the environment (may be repeated)',
+      collectVariable,
+    )
+    .option('--dns <address...>', 'name servers to ask, 10.0.0.2 or 10.0.0.2:5353 (default: those of the system)')
+    .option('--drain-timeout <time>', 'how long flows may go on that are to end', readDurationOption, 30_000)
+    .option(
+      '--drain-delay <time>',
+      'from SIGTERM, which makes /readyz say 503, until nothing more is accepted (default: 5s with --operator, else 0)',
+      readDurationOption,
+    )
+    .option('--no-watch', 'reload on SIGHUP only, not when the file changes')
+    .option('--no-records', 'no lines for connections; events stay')
+    .option('--json', 'what would be said in words on stderr goes to stdout as JSON lines too')
+    .addHelpText('after', EXAMPLES)
+    .action((named: string | undefined, options: RelayCommandOptions, command: Command) => {
+      if (named !== undefined && options.config !== undefined) command.error('error: name one config')
+      return guarded(options, answer, () => run(options.config ?? named, options))
+    })
+}
+
+async function run(named: string | undefined, options: RelayCommandOptions): Promise<number> {
+  const report = openReport(options.json === true)
+  const variables: Variables = { ...process.env, ...options.var }
+  const readAt = Date.now()
+  const read = await readRelayConfig(named, variables)
+  const few = read.config === undefined ? undefined : descriptorProblem(read.config)
+  for (const problem of [...read.problems, ...(few === undefined ? [] : [few])]) sayProblem(report, problem, read.file)
+  if (read.config === undefined) return EXIT.problems
+
+  const taken = await take(options)
+  const metrics = openMetrics()
+  let relay: Relay
+  let operator: OperatorPort | undefined
+  let isReady = true
+  try {
+    relay = await startRelay({
+      config: read.config,
+      variables,
+      ...(taken === undefined ? {} : { inherited: taken.sockets }),
+      resolveName: resolveBy(options.dns),
+      onRecord: record => {
+        metrics.countRecord(record)
+        if (options.records) report.line(formatRecord(record))
+      },
+      onEvent: event => report.line(JSON.stringify(event)),
+      onName: event => report.line(JSON.stringify(event)),
+      onProblem: problem => sayProblem(report, problem, read.file),
+    })
+  } catch (error) {
+    taken?.giveUp()
+    if (!(error instanceof ConfigError)) throw error
+    return sayWhyNot(report, error, read.file)
+  }
+  const { reload, close: closeReloads } = reloadsOf(relay, read, {
+    variables,
+    drainMs: options.drainTimeout,
+    report,
+    metrics,
+  })
+  metrics.watch(relay)
+  try {
+    operator = await openOperatorFor(options, relay, taken, { metrics, isReady: () => isReady, reload })
+  } catch (error) {
+    taken?.giveUp()
+    await relay.stop({ drainMs: 0 })
+    throw error
+  }
+  await confirm(taken)
+  for (const [name, { host, port }] of relay.addresses) {
+    report.say(`listener ${name} on ${formatHostPort(host, port)}`, { event: 'listening', listener: name, host, port })
+  }
+  if (operator !== undefined) {
+    const { host, port } = operator.address
+    report.say(`operator on ${formatHostPort(host, port)}`, { event: 'operator_listening', host, port })
+  }
+
+  const watching = options.watch ? watchConfig(read.file, () => void reload('the file changed'), readAt) : undefined
+  process.on('SIGHUP', () => void reload('SIGHUP'))
+  const isTaken = await untilItShouldEnd(options, relay, operator, report)
+  isReady = false
+  watching?.close()
+  closeReloads()
+  const delayMs = isTaken ? 0 : (options.drainDelay ?? (operator === undefined ? 0 : 5_000))
+  if (delayMs > 0) {
+    report.say(`not ready; accepting for ${formatDuration(delayMs)} more`, { event: 'not_ready', delayMs })
+    await new Promise(later => setTimeout(later, delayMs))
+  }
+  const drainMs = options.drainTimeout
+  const stopped = relay.stop({ drainMs })
+  report.say(`stopped accepting; open connections have ${formatDuration(drainMs)}`, {
+    event: 'stopped_accepting',
+    drainMs,
+  })
+  await stopped
+  operator?.close()
+  await report.flush()
+  process.exit(EXIT.ok)
+}
+
+/** Settles at the first SIGTERM or SIGINT with false, or with true when another relay has taken the sockets. */
+async function untilItShouldEnd(
+  options: RelayCommandOptions,
+  relay: Relay,
+  operator: OperatorPort | undefined,
+  report: Report,
+): Promise<boolean> {
+  let settle: (isTaken: boolean) => void = () => {}
+  const ended = new Promise<boolean>(resolve => {
+    settle = resolve
+  })
+  let endingSince: number | undefined
+  const end = (signal: NodeJS.Signals) => {
+    // npm passes a Ctrl-C on that the terminal has sent to everybody already: that is one, not two.
+    const isEcho = signal === 'SIGINT' && endingSince !== undefined && performance.now() - endingSince < 500
+    if (endingSince !== undefined && !isEcho) process.exit(EXIT.problems)
+    endingSince ??= performance.now()
+    settle(false)
+  }
+  process.on('SIGTERM', end).on('SIGINT', end)
+  if (options.takeover === undefined) return ended
+  const sockets = () =>
+    operator === undefined
+      ? relay.listening()
+      : [...relay.listening(), [operatorKey(options.operator!), operator.server] as const]
+  const path = resolve(options.takeover)
+  try {
+    const offer = await offerSockets(path, sockets, () => {
+      report.say('another relay has taken over', { event: 'taken_over' })
+      // Now, not after the next turn of the loop: whatever comes from here on is the other one's.
+      void relay.stop({ drainMs: options.drainTimeout })
+      operator?.close()
+      endingSince ??= performance.now()
+      settle(true)
+    })
+    void ended.then(isTaken => (isTaken ? undefined : offer.close()))
+  } catch (error) {
+    report.say(`cannot listen on ${path}, so nobody can take over: ${(error as Error).message}`, {
+      event: 'no_takeover',
+    })
+  }
+  return ended
+}
+
+async function take({ takeover }: RelayCommandOptions): Promise<Taken | undefined> {
+  if (takeover === undefined) return undefined
+  try {
+    return await takeSockets(resolve(takeover))
+  } catch (error) {
+    throw new CannotRun(`${takeover}: ${(error as Error).message}`, 'Stop the running relay, or look at what it says.')
+  }
+}
+
+async function confirm(taken: Taken | undefined): Promise<void> {
+  if (taken === undefined) return
+  try {
+    await taken.confirm()
+  } catch {
+    // It ended by itself in between; its sockets are ours all the same.
+  }
+  // Places that the config no longer has: nobody would ever accept there.
+  for (const socket of taken.sockets.values()) (socket as { close: () => void }).close()
+}
+
+async function openOperatorFor(
+  { operator: place }: RelayCommandOptions,
+  relay: Relay,
+  taken: Taken | undefined,
+  rest: Pick<Parameters<typeof openOperator>[0], 'metrics' | 'isReady' | 'reload'>,
+): Promise<OperatorPort | undefined> {
+  if (place === undefined) return undefined
+  const handle = taken?.sockets.get(operatorKey(place))
+  taken?.sockets.delete(operatorKey(place))
+  try {
+    return await openOperator({
+      ...place,
+      handle,
+      relay,
+      token: process.env.FOURSEVEN_OPERATOR_TOKEN || undefined,
+      ...rest,
+    })
+  } catch (error) {
+    const mend = 'Name another HOST:PORT, or stop what listens there.'
+    throw new CannotRun(`the operator's port ${placeText(place)} cannot be opened: ${(error as Error).message}`, mend)
+  }
+}
+
+function operatorKey(place: Place): string {
+  return `operator ${placeText(place)}`
+}
+
+function sayWhyNot(report: Report, error: ConfigError, file: string): number {
+  for (const problem of error.problems) sayProblem(report, problem, file)
+  return error.problems.every(({ code }) => OF_THE_MACHINE.includes(code)) ? EXIT.cannotRun : EXIT.problems
+}
+
+function sayProblem(report: Report, problem: Problem, file: RelayConfig['file']): void {
+  report.say(renderProblem(problem, shortPath(file)), { event: 'problem', ...problem })
+}
+
+/** The config may be right and the machine not. */
+const OF_THE_MACHINE: readonly string[] = [
+  'port-in-use',
+  'socket-in-use',
+  'port-privileged',
+  'address-not-local',
+  'cannot-listen',
+]
+
+const EXAMPLES = `
+Examples:
+  fourseven relay routes.yaml
+  fourseven relay shared/routes.ts --operator 127.0.0.1:9047
+  fourseven relay routes.yaml --takeover /run/fourseven.sock   the same line again replaces the running one
+  fourseven relay routes.yaml --var DB=10.0.0.5 --drain-timeout 2m
+
+\${NAME} in addresses comes from --var, then the environment. Whoever sets FOURSEVEN_OPERATOR_TOKEN has to send it as a
+bearer token with everything that changes something; beyond loopback nothing is changed without it.
+
+Signals: SIGHUP reloads. SIGTERM and SIGINT make /readyz say 503, wait, stop accepting, drain and end with 0; a second one
+ends at once with 1.
+
+${EXIT_CODES}`

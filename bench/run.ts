@@ -4,10 +4,22 @@
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { runDecide } from './decide.bench.ts'
+import { runEdge } from './edge.bench.ts'
+import { runRelayConnections } from './relay-connections.bench.ts'
+import { runRelayMemory } from './relay-memory.bench.ts'
+import { runRelayMessages } from './relay-messages.bench.ts'
+import { runRelayThroughput } from './relay-throughput.bench.ts'
 import type { BenchReport, BenchRow } from './rounds.ts'
+import { runSize } from './size.bench.ts'
 
 const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<BenchReport>>> = {
   decide: runDecide,
+  edge: runEdge,
+  'relay-throughput': runRelayThroughput,
+  'relay-messages': runRelayMessages,
+  'relay-connections': runRelayConnections,
+  'relay-memory': runRelayMemory,
+  size: runSize,
 }
 
 const { positionals, values } = parseArgs({

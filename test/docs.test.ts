@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { EXIT } from '../cli/exit.ts'
 import { defaults } from '../shared/config/defaults.ts'
 import { doors, features } from '../shared/config/doors.ts'
 import { configJsonSchema } from '../shared/config/json-schema.ts'
@@ -184,6 +185,8 @@ describe('the configuration page', () => {
       'HttpRule timeouts.try': defaults.tryTimeout,
       'FlowRule timeouts.connect': defaults.connectTimeout,
       'FlowRule timeouts.idle': defaults.idleTimeout,
+      'TlsListener peekTimeout': defaults.peekTimeout,
+      'TlsListener maxPeek': defaults.maxPeek,
       'Pool affinity.cookie': defaults.affinityCookie,
       'Pool affinity.maxAge': defaults.affinityMaxAge,
       'Pool outlier.baseEjection': defaults.baseEjection,
@@ -251,6 +254,34 @@ describe('the page of reasons', () => {
       expect(section.includes('No open door gives it yet.'), word).toBe(!code.includes(`'${word}'`))
       expect(section.includes('What to do: '), word).toBe(code.includes(`'${word}'`))
     }
+  })
+})
+
+describe('the page of running the relay', () => {
+  const text = read('docs/running.md')
+  const rowsAfter = (marker: string) => tableIn(text.slice(text.indexOf(`<!-- ${marker} -->`))).slice(1)
+
+  test('has every option of the command and no other', async () => {
+    const { stdout } = await fourseven(['relay', '--help'])
+    const options = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option]) => option!)
+    const named = rowsAfter('options').map(([option]) => quoted(option!)[0]!)
+    expect([...named, '--help'].sort()).toEqual(options.sort())
+  })
+
+  test('has every exit code and no other', () => {
+    expect(rowsAfter('exit codes').map(([code]) => Number(code))).toEqual(Object.values(EXIT))
+  })
+
+  test('has every metric with its labels and no other', () => {
+    const made = [...read('relay/metrics.ts').matchAll(/name: '(\w+)',\s*help: '.*',\s*labelNames: \[(.*)\]/g)]
+    expect(made.length).toBeGreaterThan(8)
+    const named = rowsAfter('metrics').map(([metric, labels]) => `${quoted(metric!)[0]} ${labels}`)
+    expect(named).toEqual(made.map(([, name, labels]) => `${name} ${labels!.replaceAll("'", '')}`))
+  })
+
+  test("has every path of the operator's port and no other", () => {
+    const paths = [...read('relay/operator.ts').matchAll(/case '((?:GET|POST) \/\w+)'/g)].map(([, path]) => path)
+    expect(rowsAfter('operator').map(([path]) => quoted(path!)[0])).toEqual(paths)
   })
 })
 
@@ -334,7 +365,7 @@ function codesIn(folders: readonly string[]): Map<string, Set<string>> {
       for (const name of quotedCodes(line.split(/, (?:at|path|message)\b/)[0]!)) add(name, severity)
     }
   }
-  for (const [, name] of read('relay/relay.ts').matchAll(/return \[\s*'([a-z-]+)'/g)) add(name!, 'error')
+  for (const [, name] of read('relay/listen.ts').matchAll(/return \[\s*'([a-z-]+)'/g)) add(name!, 'error')
   return codes
 }
 

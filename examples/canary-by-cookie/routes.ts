@@ -1,4 +1,4 @@
-// A tenth of all users get the canary and keep it. The cookie `canary` puts anybody in or out by hand.
+// A canary for 5 % of those who asked for it: the application sets the cookie `beta`, and only who carries it takes part.
 
 import { defineConfig } from 'fourseven'
 
@@ -16,13 +16,17 @@ export default defineConfig({
         // Paying is not part of the trial: the longer path wins.
         { name: 'checkout', match: { path: '/checkout' }, pool: 'stable' },
         {
-          name: 'pages',
+          // More conditions on the same path win over fewer.
+          name: 'beta',
+          match: { cookie: { beta: { present: true } } },
           variants: [
-            { name: 'stable', weight: 90, pool: 'stable' },
-            { name: 'canary', weight: 10, pool: 'canary' },
+            { name: 'stable', weight: 95, pool: 'stable' },
+            { name: 'canary', weight: 5, pool: 'canary' },
           ],
-          split: { force: { cookie: 'canary', to: 'canary' }, expose: true },
+          // The user keeps the variant by the cookie `fs_id`. The values `always` and `never` of `beta` decide by hand.
+          split: { force: { cookie: 'beta', to: 'canary' }, expose: true },
         },
+        { name: 'everybody', pool: 'stable' },
       ],
     },
   ],

@@ -2,8 +2,8 @@
 // One for all sockets of a thread would not do: a write that the system does not take at once keeps its memory in use,
 // and the next socket would read over it.
 
-/** One or two packets. */
-export const smallBytes = 4096
+/** A small request or answer; an idle flow holds two of these. */
+export const smallBytes = 1024
 /** The high-water mark of one direction of a flow: what was read there and not yet taken by the other side's socket. */
 export const largeBytes = 256 * 1024
 

@@ -8,7 +8,6 @@ import { privately, serializeCookie } from '../shared/http/cookies.ts'
 import { setCors } from '../shared/http/cors.ts'
 import { applyEdits } from '../shared/http/edits.ts'
 import { setForwarded } from '../shared/http/forwarded.ts'
-import type { HeaderFields } from '../shared/http/header-fields.ts'
 import { removeHopByHop } from '../shared/http/hop-by-hop.ts'
 import { INSTANCES, withInstance } from '../shared/http/instances.ts'
 import { sign } from '../shared/http/signing.ts'
@@ -22,12 +21,7 @@ import type { Isolate } from './isolate.ts'
 import { replaceByPage } from './reply.ts'
 
 /** The request as the endpoint shall see it. The order matters: nobody may name ours in `Connection`. */
-export function editRequest(
-  headers: HeaderFields,
-  decision: ForwardDecision,
-  facts: EdgeFacts,
-  instance: string,
-): void {
+export function editRequest(headers: Headers, decision: ForwardDecision, facts: EdgeFacts, instance: string): void {
   removeHopByHop(headers, true)
   // An endpoint may act on it (write nothing, send no mail): no client may say so of its own request.
   if (!facts.client.isTrusted) headers.delete(MIRROR)
@@ -97,12 +91,7 @@ function variantOf(decision: HttpDecision): HttpVariant | undefined {
   return decision.do === 'forward' || decision.do === 'reply' ? decision.variant : undefined
 }
 
-function applyTo(
-  headers: HeaderFields,
-  edits: CompiledEdits | undefined,
-  decision: HttpDecision,
-  facts: EdgeFacts,
-): void {
+function applyTo(headers: Headers, edits: CompiledEdits | undefined, decision: HttpDecision, facts: EdgeFacts): void {
   if (edits === undefined) return
   const { rule } = decision
   const values: TemplateValues = {

@@ -25,8 +25,6 @@ export interface EdgeFacts extends RequestFacts {
   readonly client: ClientAddress
   /** A host or path that no honest client sends: answered 400 before any rule is asked. */
   readonly isMalformed: boolean
-  /** The names of all header fields, in lower case: filled in when the door counts them. */
-  readonly names: Set<string>
   readonly trace: Trace
   /** The instances it came through, as it says. */
   readonly instances: string | null
@@ -79,7 +77,6 @@ export function readFacts(request: Request, table: Table, cookieKeys: readonly s
     requestId:
       (client.isTrusted ? keptRequestId(true, request.headers.get('x-request-id')) : undefined) ?? newRequestId(),
     now,
-    names: new Set(),
     isMalformed,
     trace: readTrace(request.headers.get('traceparent'), randomWord),
     instances: request.headers.get(INSTANCES),

@@ -9,7 +9,6 @@ import type { ForwardDecision, HttpDecision } from '../shared/decide/decision.ts
 import { matchedPrefix } from '../shared/decide/match.ts'
 import { type Reason, reasons } from '../shared/decide/reason.ts'
 import { overBody, type Refusal } from '../shared/http/door-limits.ts'
-import { KnownFields } from '../shared/http/known-fields.ts'
 import { endpointPath } from '../shared/http/paths.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
@@ -98,7 +97,7 @@ async function forward(
   const upload = await readUpload(request, rule.retry)
   if (upload === 'client-gone') return answerFor(isolate, decision, facts, 'client_gone', NONE, NONE)
   const headers = new Headers(request.headers)
-  editRequest(new KnownFields(headers, facts.names), decision, facts, isolate.table.instance)
+  editRequest(headers, decision, facts, isolate.table.instance)
   const sent: Sent = { request, headers, upload, path: pathFor(decision, facts), host: decision.variant.filters.host }
   const hedge = mayHedge(rule.hedge, facts.method, upload.body, headers.has('upgrade')) ? rule.hedge : undefined
   const hedgeMs = hedge === undefined ? undefined : hedgeAfterMs(hedge, seen.sketches[pool.index]!)

@@ -12,7 +12,7 @@ import type { EdgeFacts } from './facts.ts'
 export function refusalOf(request: Request, facts: EdgeFacts, instance: string): ReplyDecision | undefined {
   if (facts.isMalformed) return MALFORMED
   const limits = facts.httpListener?.limits ?? DEFAULT_LIMITS
-  const over = overLimit(request.url.length, request.headers, limits, facts.names)
+  const over = overLimit(request.url.length, request.headers, limits)
   if (over !== undefined) return refuse('http_request_error', over.status, over.details)
   return isLoop(facts.instances, instance) ? LOOP : undefined
 }

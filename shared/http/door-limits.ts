@@ -18,21 +18,13 @@ export interface CountableFields {
  * Why the door refuses: 414 for the URL (RFC 9110 section 15.5.15), 431 for the header (RFC 6585 section 5). A field
  * counts with its name, its value and the four bytes around them, as it stood on the wire in HTTP/1.1. The fields are
  * gone through once: in workerd that costs as much as copying them.
- *
- * @param names filled with the name of each field: whoever edits them next knows what is there
  */
-export function overLimit(
-  urlLength: number,
-  fields: CountableFields,
-  limits: DoorLimits,
-  names: Set<string>,
-): Refusal | undefined {
+export function overLimit(urlLength: number, fields: CountableFields, limits: DoorLimits): Refusal | undefined {
   if (urlLength > limits.maxUrlBytes) {
     return { status: 414, details: `the URL is longer than ${formatSize(limits.maxUrlBytes)}` }
   }
   count = 0
   bytes = 0
-  seen = names
   fields.forEach(countField)
   if (count > limits.maxHeaders) {
     return { status: 431, details: `more than ${limits.maxHeaders} header fields` }
@@ -60,10 +52,8 @@ export function overBody(maxBodyBytes: number, contentLength: number | undefined
 function countField(value: string, name: string): void {
   count += 1
   bytes += name.length + value.length + 4
-  seen.add(name)
 }
 
 /** Nothing waits between their reset and their use. */
 let count = 0
 let bytes = 0
-let seen = new Set<string>()

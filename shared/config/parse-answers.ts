@@ -1,6 +1,6 @@
 // What a rule or listener says of answers: CORS, error pages, and how many are recorded.
 
-import type { CorsInput, ErrorPagesInput, RecordInput } from './config.ts'
+import type { CorsInput, ErrorPagesInput, RecordInput } from './config-http.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, type Place, show } from './findings.ts'
 import type { CorsConfig, ErrorPageConfig } from './parse.ts'

@@ -1,6 +1,6 @@
 // What a rule sends beside the first try: a hedge, and mirrors.
 
-import type { HedgeInput, MirrorInput } from './config.ts'
+import type { HedgeInput, MirrorInput } from './config-http.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
 import type { HedgeConfig, HttpRule, MirrorConfig } from './parse.ts'

@@ -1,6 +1,6 @@
 // What a rule does to messages, and the answers it gives itself: header edits, rewrites, redirects, replies.
 
-import type { FiltersInput, HeaderEditsInput, RedirectInput, ReplyInput } from './config.ts'
+import type { FiltersInput, HeaderEditsInput, RedirectInput, ReplyInput } from './config-http.ts'
 import { defaults } from './defaults.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'

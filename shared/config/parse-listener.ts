@@ -1,7 +1,7 @@
 // Listeners: where traffic comes in.
 
 import { formatHostPort, type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
-import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput } from './config.ts'
+import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput } from './config-listener.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Door, doors } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
@@ -19,7 +19,7 @@ import { readErrorPages } from './parse-answers.ts'
 import { readProxySources } from './parse-proxy.ts'
 import { readTlsEnding } from './parse-tls.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
-import { edgeListener, tcpListener, tlsListener } from './schema.ts'
+import { edgeListener, tcpListener, tlsListener } from './schema-listener.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadListeners {

@@ -1,6 +1,6 @@
 // Matches: the conditions of a rule.
 
-import type { TlsMatchInput } from './config.ts'
+import type { TlsMatchInput } from './config-flow.ts'
 import type { Door } from './doors.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
 import type { FlowRule, HttpMatchConfig, NamedValueMatch } from './parse.ts'
@@ -8,7 +8,8 @@ import { readProtocols } from './parse-tls.ts'
 import { pathProblem } from './path-text.ts'
 import { checkCookieName, checkFieldValue, checkHeaderName, readCidrs, readHostnames } from './read-values.ts'
 import { mayBeginWith } from './regex-syntax.ts'
-import { flowMatch, httpMatch, tlsMatch } from './schema.ts'
+import { flowMatch, tlsMatch } from './schema-flow.ts'
+import { httpMatch } from './schema-http.ts'
 import { slowness } from './slow-regex.ts'
 import { checkStructure } from './structure.ts'
 import { isToken } from './tokens.ts'

@@ -1,6 +1,7 @@
 // Pools: groups of interchangeable endpoints.
 
-import type { BalanceInput, Duration, OutlierInput, PoolInput, QueueInput } from './config.ts'
+import type { BalanceInput, OutlierInput, PoolInput, QueueInput } from './config-pool.ts'
+import type { Duration } from './config-values.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type EndpointAddress, parseEndpointAddress, resolveVariables, type Variables } from './endpoint-address.ts'
 import { type Findings, type Place, show } from './findings.ts'
@@ -9,7 +10,7 @@ import { readProbe } from './parse-probe.ts'
 import { readSendProxy } from './parse-proxy.ts'
 import { readEndpointTls } from './parse-tls.ts'
 import { checkCookieName, checkHeaderName, checkName, readDuration } from './read-values.ts'
-import { endpoint as endpointSchema, poolPart } from './schema.ts'
+import { endpoint as endpointSchema, poolPart } from './schema-pool.ts'
 import { checkStructure } from './structure.ts'
 import { formatDuration } from './units.ts'
 

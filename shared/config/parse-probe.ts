@@ -1,6 +1,6 @@
 // Probes: how the endpoints of a pool are asked on a timer whether they are up.
 
-import type { ProbeInput } from './config.ts'
+import type { ProbeInput } from './config-pool.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, type Place, show } from './findings.ts'
 import type { ProbeConfig } from './parse.ts'

@@ -1,7 +1,8 @@
 // PROXY headers: from whom a listener takes them, and what a pool sends its endpoints.
 
 import { customTypes } from '../wire/tlv.ts'
-import type { ProxySourceInput, SendProxyInput } from './config.ts'
+import type { ProxySourceInput } from './config-listener.ts'
+import type { SendProxyInput } from './config-pool.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
 import type { ProxySourceConfig, SendProxyConfig } from './parse.ts'

@@ -1,7 +1,7 @@
 // Routes: on which listeners, for which hostnames. A route with one rule may carry the rule's fields itself; it becomes a
 // route with one rule, and problems are told where the operator wrote them.
 
-import type { RecordInput } from './config.ts'
+import type { RecordInput } from './config-http.ts'
 import { defaults } from './defaults.ts'
 import { type Door, doors } from './doors.ts'
 import { didYouMean, type Findings, formatPlace, listNames, type Place, show } from './findings.ts'
@@ -10,7 +10,8 @@ import type { FlowRule, HttpRule, Route } from './parse.ts'
 import { readSample } from './parse-answers.ts'
 import { type Raw, type RouteScope, type RuleSpot, readFlowRule, readHttpRule } from './parse-rule.ts'
 import { checkName, readHostnames } from './read-values.ts'
-import { flowRoutePart, httpRouteHead, httpRulePart, rulesHead } from './schema.ts'
+import { flowRoutePart } from './schema-flow.ts'
+import { httpRouteHead, httpRulePart, rulesHead } from './schema-http.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadRoutes {

@@ -1,6 +1,7 @@
 // Rules: what one does with the requests or flows that match it.
 
-import type { HttpTimeoutsInput, RetryInput, RetryOn, Size } from './config.ts'
+import type { HttpTimeoutsInput, RetryInput, RetryOn } from './config-http.ts'
+import type { Size } from './config-values.ts'
 import { bounds, defaults } from './defaults.ts'
 import type { Door } from './doors.ts'
 import { didYouMean, type Findings, formatPlace, listNames, type Place, show } from './findings.ts'
@@ -12,7 +13,8 @@ import { readFilters, readRedirect, readReply } from './parse-filters.ts'
 import { readFlowMatches, readHttpMatches } from './parse-match.ts'
 import { readFlowSplit, readHttpSplit, readVariants } from './parse-split.ts'
 import { readDuration, readSize } from './read-values.ts'
-import { flowRulePart, flowVariant, httpRulePart, httpVariant } from './schema.ts'
+import { flowRulePart, flowVariant } from './schema-flow.ts'
+import { httpRulePart, httpVariant } from './schema-http.ts'
 import { checkStructure } from './structure.ts'
 import { formatDuration } from './units.ts'
 

@@ -1,7 +1,7 @@
 // Variants of a rule, and the split that chooses among them.
 
 import type * as z from 'zod'
-import type { SplitInput } from './config.ts'
+import type { SplitInput } from './config-http.ts'
 import { defaults } from './defaults.ts'
 import type { Door } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'

@@ -1,6 +1,7 @@
 // TLS in the config: where it ends at a listener, where it begins towards endpoints, and the names of protocols.
 
-import type { EndpointTlsInput, TlsListenerInput } from './config.ts'
+import type { TlsListenerInput } from './config-listener.ts'
+import type { EndpointTlsInput } from './config-pool.ts'
 import { type Findings, type Place, show } from './findings.ts'
 import type { EndpointTlsConfig, TlsEndingConfig } from './parse.ts'
 import { readHost } from './read-values.ts'

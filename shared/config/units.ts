@@ -1,7 +1,7 @@
 // Lengths of time and sizes as an operator writes them, "30s" and "64KiB", and back for messages.
 // What cannot be read is undefined; nothing throws.
 
-import type { Duration, Size } from './config.ts'
+import type { Duration, Size } from './config-values.ts'
 
 /**
  * Milliseconds of `"250ms"`, `"1.5s"`, `"5m"`, `"1h"`, `"30d"`. Undefined for anything else: a missing unit, a sign, an

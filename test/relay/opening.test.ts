@@ -1,6 +1,6 @@
 import { connect as startTls } from 'node:tls'
 import { describe, expect, test } from 'vitest'
-import type { PoolInput } from '../../shared/config/config.ts'
+import type { PoolInput } from '../../shared/config/config-pool.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { type ProxyHeader, readProxyHeader } from '../../shared/wire/proxy-header.ts'
 import { findTlv, readSsl, tlvTypes } from '../../shared/wire/tlv.ts'

@@ -3,7 +3,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import type { PoolInput } from '../../shared/config/config.ts'
+import type { PoolInput } from '../../shared/config/config-pool.ts'
 import type { ConfigError, Problem } from '../../shared/config/problem.ts'
 import { authority, type Pair, pemOf } from '../support/certificates.ts'
 import { clientHello } from '../support/client-hello.ts'

@@ -2,7 +2,7 @@
 // case has a pool and paths of its own, and endpoints count what they were asked.
 
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { PoolInput } from '../../shared/config/config.ts'
+import type { PoolInput } from '../../shared/config/config-pool.ts'
 import { type Endpoint, endpoint, type Lab, lab, reset, sayWhatCame } from './lab.ts'
 
 let edge: Lab

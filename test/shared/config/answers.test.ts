@@ -1,7 +1,8 @@
 // CORS, error pages, limits, samples and Host rewrites as a config says them.
 
 import { describe, expect, test } from 'vitest'
-import type { EdgeListenerInput, HttpRuleInput } from '../../../shared/config/config.ts'
+import type { HttpRuleInput } from '../../../shared/config/config-http.ts'
+import type { EdgeListenerInput } from '../../../shared/config/config-listener.ts'
 import { type HttpRule, parse } from '../../../shared/config/parse.ts'
 import type { ConfigError } from '../../../shared/config/problem.ts'
 

@@ -1,30 +1,25 @@
 // What the compiler says about configs: tsc over this file is the test, the running part only shows that it is read.
 
 import { describe, expectTypeOf, test } from 'vitest'
-import {
-  type ConfigInput,
-  defineConfig,
-  type EndpointInput,
-  type FiltersInput,
-  type FlowMatchInput,
-  type FlowRouteInput,
-  type FlowVariantInput,
-  type HttpMatchInput,
-  type HttpRouteInput,
-  type HttpVariantInput,
-  type ListenerInput,
-  type PoolInput,
-  type TlsMatchInput,
-} from '../../../shared/config/config.ts'
+import { type ConfigInput, defineConfig } from '../../../shared/config/config.ts'
 import type {
-  endpoint,
-  flowMatch,
-  flowVariant,
-  httpMatch,
-  httpVariant,
-  SchemaInput,
-  tlsMatch,
-} from '../../../shared/config/schema.ts'
+  FlowMatchInput,
+  FlowRouteInput,
+  FlowVariantInput,
+  TlsMatchInput,
+} from '../../../shared/config/config-flow.ts'
+import type {
+  FiltersInput,
+  HttpMatchInput,
+  HttpRouteInput,
+  HttpVariantInput,
+} from '../../../shared/config/config-http.ts'
+import type { ListenerInput } from '../../../shared/config/config-listener.ts'
+import type { EndpointInput, PoolInput } from '../../../shared/config/config-pool.ts'
+import type { SchemaInput } from '../../../shared/config/schema.ts'
+import type { flowMatch, flowVariant, tlsMatch } from '../../../shared/config/schema-flow.ts'
+import type { httpMatch, httpVariant } from '../../../shared/config/schema-http.ts'
+import type { endpoint } from '../../../shared/config/schema-pool.ts'
 
 const listeners = { web: { kind: 'edge' }, db: { kind: 'tcp', address: '127.0.0.1:5432' } } as const
 const pools = { app: { endpoints: ['https://app.example.com'] }, sql: { endpoints: ['tcp://sql.example.com:5432'] } }

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { advise } from '../../../shared/config/advice.ts'
-import type { ConfigInput, PoolInput, ProxySourceInput } from '../../../shared/config/config.ts'
+import type { ConfigInput } from '../../../shared/config/config.ts'
+import type { ProxySourceInput } from '../../../shared/config/config-listener.ts'
+import type { PoolInput } from '../../../shared/config/config-pool.ts'
 import { parse } from '../../../shared/config/parse.ts'
 import type { ConfigError } from '../../../shared/config/problem.ts'
 

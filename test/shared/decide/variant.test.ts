@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ConfigInput, SplitInput } from '../../../shared/config/config.ts'
+import type { ConfigInput } from '../../../shared/config/config.ts'
+import type { SplitInput } from '../../../shared/config/config-http.ts'
 import { decideHttp } from '../../../shared/decide/http.ts'
 import { chooseVariant, slotOf } from '../../../shared/decide/variant.ts'
 import { ownedCounts, SLOT_COUNT } from '../../../shared/table/slots.ts'

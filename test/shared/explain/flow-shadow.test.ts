@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { ConfigInput, TlsMatchInput } from '../../../shared/config/config.ts'
+import type { ConfigInput } from '../../../shared/config/config.ts'
+import type { TlsMatchInput } from '../../../shared/config/config-flow.ts'
 import { flowShadowProblems } from '../../../shared/explain/flow-shadow.ts'
 import { tableOf } from '../../support/table.ts'
 

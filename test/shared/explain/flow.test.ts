@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { FlowRuleInput, PoolInput, TlsMatchInput } from '../../../shared/config/config.ts'
+import type { FlowRuleInput, TlsMatchInput } from '../../../shared/config/config-flow.ts'
+import type { PoolInput } from '../../../shared/config/config-pool.ts'
 import { explainFlow } from '../../../shared/explain/flow.ts'
 import { flowSteps } from '../../../shared/table/precedence.ts'
 import { flowFacts } from '../../support/facts.ts'

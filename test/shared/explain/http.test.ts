@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest'
-import type { HttpMatchInput, HttpRuleInput, PoolInput } from '../../../shared/config/config.ts'
+import type { HttpMatchInput, HttpRuleInput } from '../../../shared/config/config-http.ts'
+import type { PoolInput } from '../../../shared/config/config-pool.ts'
 import { explainHttp, type Sending } from '../../../shared/explain/http.ts'
 import { precedenceSteps } from '../../../shared/table/precedence.ts'
 import { type Asked, requestFacts } from '../../support/facts.ts'

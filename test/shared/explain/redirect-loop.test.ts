@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { HttpRuleInput } from '../../../shared/config/config.ts'
+import type { HttpRuleInput } from '../../../shared/config/config-http.ts'
 import { redirectLoops } from '../../../shared/explain/redirect-loop.ts'
 import { tableOf } from '../../support/table.ts'
 

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { ConfigInput, HttpMatchInput } from '../../../shared/config/config.ts'
+import type { ConfigInput } from '../../../shared/config/config.ts'
+import type { HttpMatchInput } from '../../../shared/config/config-http.ts'
 import { parse } from '../../../shared/config/parse.ts'
 import { matchHttp } from '../../../shared/decide/match.ts'
 import { compile } from '../../../shared/table/compile.ts'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { HttpRuleInput } from '../../../shared/config/config.ts'
+import type { HttpRuleInput } from '../../../shared/config/config-http.ts'
 import { tableOf } from '../../support/table.ts'
 
 function needsOf(rule: Omit<HttpRuleInput, 'name'>) {

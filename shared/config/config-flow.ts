@@ -1,0 +1,58 @@
+// The words of flow routes: what a rule may ask of a connection before its bytes, and where it goes.
+
+import type { HttpRuleInput, SplitInput } from './config-http.ts'
+import type { Duration } from './config-values.ts'
+
+export interface FlowMatchInput {
+  /** Client address in any of these CIDRs. */
+  address?: string | readonly string[]
+}
+
+/** At `tls` listeners. */
+export interface TlsMatchInput extends FlowMatchInput {
+  /** The server name that the client asks for: `app.example.com`, `*.example.com`, or a list of which any. */
+  sni?: string | readonly string[]
+  /** The client offers any of these protocols: `h2`, `http/1.1`, `postgresql`. */
+  alpn?: string | readonly string[]
+}
+
+export interface FlowVariantInput<Pool extends string = string> {
+  name: string
+  weight: number
+  pool: Pool
+}
+
+export interface FlowTimeoutsInput {
+  /** All tries together, until an endpoint is connected. Default `2s`. */
+  connect?: Duration
+  /** No byte either way. Default `1h`. */
+  idle?: Duration
+}
+
+export interface FlowRuleInput<Pool extends string = string, Match = TlsMatchInput> {
+  name?: string
+  match?: Match | readonly Match[]
+  /** Exactly one of `pool` and `variants`. */
+  pool?: Pool
+  variants?: readonly FlowVariantInput<Pool>[]
+  /** Flows are split by client address. */
+  split?: Pick<SplitInput, 'name' | 'salt'>
+  /** Tries in all, within the connect timeout. Default 3. */
+  retry?: { attempts?: number } | false
+  timeouts?: FlowTimeoutsInput
+}
+
+interface FlowRouteHead<Listener extends string> {
+  name: string
+  listener: Listener | readonly Listener[]
+}
+
+type HttpOnly = Exclude<keyof HttpRuleInput | 'hostnames', keyof FlowRuleInput>
+export type FlowRouteInput<Listener extends string = string, Pool extends string = string, Match = TlsMatchInput> =
+  | (FlowRouteHead<Listener> & { rules: readonly FlowRuleInput<Pool, Match>[] } & {
+      [Field in HttpOnly | Exclude<keyof FlowRuleInput, 'name'>]?: never
+    })
+  | (FlowRouteHead<Listener> &
+      Omit<FlowRuleInput<Pool, Match>, 'name'> & { rules?: never } & {
+        [Field in HttpOnly]?: never
+      })

@@ -1,0 +1,92 @@
+// The shape of listeners as zod reads it.
+
+import * as z from 'zod'
+import { bounds, defaults } from './defaults.ts'
+import { errorPages } from './schema-http.ts'
+import { hostnames } from './schema-route.ts'
+import { duration, list, nonEmpty, patterned, size, text, whole } from './schema-values.ts'
+
+export const edgeListener = z
+  .strictObject({
+    kind: z.literal('edge'),
+    hostnames: hostnames.exactOptional(),
+    clientAddress: z
+      .union([z.enum(['cloudflare', 'none']), z.strictObject({ trustedProxies: z.array(z.string()).readonly() })])
+      .meta({ description: "Where the truth about the client's address comes from.", default: 'cloudflare' })
+      .exactOptional(),
+    subrequests: whole(bounds.subrequests)
+      .meta({
+        description: 'How many requests a Worker may make for one of a client: 50 free, 10,000 paid.',
+        default: defaults.subrequests,
+      })
+      .exactOptional(),
+    errorPages: errorPages.exactOptional(),
+    limits: z
+      .strictObject({
+        maxUrl: size('A longer URL is answered 414.').exactOptional(),
+        maxHeaders: whole(bounds.headers)
+          .meta({ description: 'More header fields are answered 431.', default: defaults.maxHeaders })
+          .exactOptional(),
+        maxHeaderBytes: size('A larger header is answered 431.').exactOptional(),
+      })
+      .exactOptional(),
+    via: z.boolean().meta({ description: 'Add Via both ways.', default: false }).exactOptional(),
+  })
+  .meta({ id: 'EdgeListener', description: 'HTTP at the edge, by the Worker.' })
+
+const proxyProtocol = list(
+  z
+    .strictObject({
+      from: list(z.string()).meta({ description: "The peer's address in any of these CIDRs." }),
+      mode: z
+        .enum(['require', 'off'])
+        .meta({ description: 'require: without a PROXY header the connection is refused. off: nothing is looked at.' }),
+    })
+    .meta({ id: 'ProxySource', description: 'Whose connections begin with a PROXY header.' }),
+)
+
+const flowListenerFields = {
+  address: text('127.0.0.1:5432, [::1]:5432 or unix:/run/app.sock.'),
+  socketMode: patterned<string>('Permissions of a unix: socket in octal: 0660.', '^0[0-7]{3}$').exactOptional(),
+  maxConnections: whole(bounds.maxConnections).meta({ default: defaults.maxConnections }).exactOptional(),
+  maxConnectionsPerAddress: whole(bounds.maxConnections)
+    .meta({ description: 'Open from one client address; of IPv6 from one /64.' })
+    .exactOptional(),
+  acceptRate: whole(bounds.acceptRate).meta({ description: 'New connections a second.' }).exactOptional(),
+  allow: list(z.string()).meta({ description: 'Clients in any of these CIDRs and no others.' }).exactOptional(),
+  deny: list(z.string()).meta({ description: 'Not clients in any of these CIDRs.' }).exactOptional(),
+  proxyProtocol: proxyProtocol.exactOptional(),
+}
+
+export const tcpListener = z
+  .strictObject({ kind: z.literal('tcp'), ...flowListenerFields })
+  .meta({ id: 'TcpListener', description: 'TCP at the relay.' })
+
+export const tlsListener = z
+  .strictObject({
+    kind: z.literal('tls'),
+    ...flowListenerFields,
+    peekTimeout: duration('Until the ClientHello is there; and as long again for a handshake here.').exactOptional(),
+    maxPeek: size('The longest beginning that is looked at.').exactOptional(),
+    startTls: z
+      .enum(['postgres'])
+      .meta({ description: 'Clients ask in their own protocol before they speak TLS.' })
+      .exactOptional(),
+    certificates: list(
+      z.strictObject({
+        cert: nonEmpty('A PEM file: the certificate, and behind it those that lead to its authority.'),
+        key: nonEmpty('A PEM file.'),
+      }),
+    )
+      .meta({ description: 'TLS ends here. None: it passes through.' })
+      .exactOptional(),
+    alpn: list(nonEmpty('A protocol: h2.'))
+      .meta({ description: 'Protocols to agree on where TLS ends here, the favourite first.' })
+      .exactOptional(),
+    clientCa: nonEmpty('A PEM file: clients show a certificate signed by one of these.').exactOptional(),
+    requireClientCertificate: z
+      .boolean()
+      .meta({ description: 'false: a client without a certificate is let in too.', default: true })
+      .exactOptional(),
+  })
+  .meta({ id: 'TlsListener', description: 'TLS at the relay, by server name and protocol.' })

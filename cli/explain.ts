@@ -64,7 +64,7 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     .option('-X, --request <method>', 'the method (default: GET, with --data POST)')
     .option('-d, --data <text>', 'the body, or @FILE: only its length counts', readLength)
     .option('-H, --header <line>', 'a header, "name: value" (may be repeated)', collectHeader)
-    .option('-b, --cookie <cookies>', 'the Cookie header, "a=1; b=2"')
+    .option('-b, --cookie <cookies>', 'cookies, "a=1; b=2" (may be repeated)', collectCookies)
     .option('--client <address>', "the client's address", readClient)
     .option('--country <code>', 'the country as the edge knows it, "DE"', readCountry)
     .option('--listener <name>', 'tcp, tls: the listener (default: the only one of its kind)')
@@ -269,6 +269,11 @@ function collectHeader(line: string, before: readonly (readonly [string, string]
   const colon = line.indexOf(':')
   if (colon < 1) throw new InvalidArgumentError('Write it as "name: value".')
   return [...before, [line.slice(0, colon).trim(), line.slice(colon + 1).trim()] as const]
+}
+
+/** One Cookie header of all of them, as curl sends it. */
+function collectCookies(text: string, before?: string): string {
+  return before === undefined ? text : `${before}; ${text}`
 }
 
 function readClient(text: string): string {

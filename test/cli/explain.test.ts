@@ -16,6 +16,21 @@ describe('explain URL', () => {
     expect(code).toBe(0)
   })
 
+  test('takes cookies however they are dealt out over -b and -H, as curl does', async () => {
+    const [canary, id] = ['canary=always', 'fs_id=visitor']
+    const ways = [
+      ['-b', `${id}; ${canary}`],
+      ['-b', id, '-b', canary],
+      ['-b', canary, '-b', id],
+      ['-H', `Cookie: ${id}`, '-b', 'other=1', '-b', canary],
+    ]
+    for (const way of ways) {
+      const { stdout } = await fourseven(['explain', 'http://app.localhost/', ...way, ...HOSTED])
+      expect(stdout).toContain('cookie canary "always", signed cookie fs_id "visitor"')
+      expect(stdout).toContain('variant canary')
+    }
+  })
+
   test('takes method, headers and client address as a client would send them', async () => {
     const args = ['explain', 'http://app.localhost/api/x', '-X', 'POST', '-H', 'Accept: a', '--client', '203.0.113.7']
     const { stdout } = await fourseven([...args, '--json', ...HOSTED])

@@ -70,6 +70,37 @@ export async function postgres(
   return started('postgres', options, port, folder, user)
 }
 
+/** Knot DNS with this one zone, which it gives away whole to whoever asks from here (AXFR). */
+export async function knot(port: number, zone: string, records: readonly string[]): Promise<ChildProcess> {
+  const folder = temporary()
+  const [file, zoneFile] = [join(folder, 'knot.conf'), join(folder, 'zone')]
+  writeFileSync(zoneFile, `$ORIGIN ${zone}.\n$TTL 60\n${records.join('\n')}\n`)
+  writeFileSync(
+    file,
+    `server:
+  rundir: ${folder}
+  listen: 127.0.0.1@${port}
+  tcp-workers: 1
+database:
+  storage: ${folder}
+log:
+  - target: stderr
+    any: error
+acl:
+  - id: here
+    address: 127.0.0.1
+    action: transfer
+zone:
+  - domain: ${zone}
+    file: ${zoneFile}
+    zonefile-sync: -1
+    journal-content: none
+    acl: here
+`,
+  )
+  return started('knotd', ['-c', file], port, folder)
+}
+
 /** A key and a certificate signed by itself, as PEM files. */
 export function selfSigned(name: string): { readonly key: string; readonly cert: string } {
   const folder = temporary()

@@ -6,6 +6,8 @@ import { type SecureContext, connect as startTls } from 'node:tls'
 import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-address.ts'
 import type { ProbeConfig } from '../shared/config/parse.ts'
 import { formatDuration } from '../shared/config/units.ts'
+import { formatHostPort } from '../shared/wire/address.ts'
+import { askHealth } from './grpc-health.ts'
 
 export interface ProbeTls {
   readonly context: SecureContext
@@ -46,6 +48,7 @@ export async function askEndpoint(
       socket = startTls({
         socket: raw,
         rejectUnauthorized: false,
+        ...(probe.kind === 'grpc' ? { ALPNProtocols: ['h2'] } : {}),
         ...(tls === undefined ? {} : { secureContext: tls.context }),
         ...(name === undefined ? {} : { servername: name }),
       })
@@ -69,6 +72,8 @@ async function askIn(socket: Socket, address: EndpointAddress, probe: ProbeConfi
       return undefined
     case 'http':
       return askHttp(socket, address, probe)
+    case 'grpc':
+      return askHealth(socket, authorityOf(address), probe.service).catch(wordsOf)
     case 'redis': {
       socket.write('PING\r\n')
       const said = await readUntil(socket, bytes => bytes.includes('\n'))
@@ -84,8 +89,7 @@ async function askIn(socket: Socket, address: EndpointAddress, probe: ProbeConfi
 }
 
 function askHttp(socket: Socket, address: EndpointAddress, probe: ProbeConfig): Promise<string | undefined> {
-  const { host, port, scheme } = address
-  const name = scheme === 'unix' ? 'localhost' : `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const name = authorityOf(address)
   return new Promise(resolve => {
     const question = request({
       createConnection: () => socket,
@@ -115,6 +119,10 @@ function askHttp(socket: Socket, address: EndpointAddress, probe: ProbeConfig): 
     })
     question.end()
   })
+}
+
+function authorityOf({ host, port, scheme }: EndpointAddress): string {
+  return scheme === 'unix' ? 'localhost' : formatHostPort(host, port)
 }
 
 /** Undefined when the event came, else what came in its place. */

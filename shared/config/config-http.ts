@@ -7,10 +7,22 @@ export type ValueMatchInput = string | { exact: string } | { regex: string } | {
 /** A plain string means prefix, by whole path elements: `/api` takes `/api`, `/api/` and `/api/v1`, never `/apis`. */
 export type PathMatchInput = string | { prefix: string } | { exact: string } | { regex: string }
 
+/** How the name of a gRPC service or method is compared. A plain string means exact. A regex has to match the whole name. */
+export type NameMatchInput = string | { exact: string } | { regex: string }
+
+/** gRPC calls; without any field all of them. */
+export interface GrpcMatchInput {
+  /** With its package: `helloworld.Greeter`. */
+  service?: NameMatchInput
+  method?: NameMatchInput
+}
+
 /** Inside one match all conditions must hold; a list of matches means any of them. */
 export interface HttpMatchInput {
   path?: PathMatchInput
   method?: string | readonly string[]
+  /** In place of `path` and `method`, at `http` listeners. */
+  grpc?: GrpcMatchInput
   header?: Readonly<Record<string, ValueMatchInput>>
   query?: Readonly<Record<string, ValueMatchInput>>
   cookie?: Readonly<Record<string, ValueMatchInput>>

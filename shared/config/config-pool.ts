@@ -61,14 +61,16 @@ export interface SendProxyInput {
 
 /** Asking endpoints on a timer whether they are up. */
 export interface ProbeInput {
-  /** `tcp` connects, `tls` shakes hands, `http` asks for `path`, `redis` sends PING, `postgres` an SSLRequest. */
-  kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres'
+  /** `tcp` connects, `tls` shakes hands, `http` asks for `path`, `redis` sends PING, `postgres` an SSLRequest, `grpc` asks `grpc.health.v1.Health`. */
+  kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres' | 'grpc'
   /** Default `/healthz`. Of `http` only, as are `status` and `body`. */
   path?: string
   /** A status or a range of them. Default `"200-399"`. */
   status?: number | `${number}-${number}`
   /** A text that has to stand in the first 10 KiB of the body. */
   body?: string
+  /** The service whose health is asked for. Default: the server as a whole. Of `grpc` only. */
+  service?: string
   /** From the end of one probe to the next, give or take 10 %. Default `2s`. */
   interval?: Duration
   /** For the whole of one probe. Default `1s`. */

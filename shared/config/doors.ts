@@ -23,6 +23,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'route.hostnames': L7,
   'match.path': L7,
   'match.method': L7,
+  // Workers have no trailers and no HTTP/2 to endpoints: no call can pass there.
+  'match.grpc': ['http'],
   'match.header': L7,
   'match.query': L7,
   'match.cookie': L7,

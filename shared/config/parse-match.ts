@@ -5,6 +5,7 @@ import type { TlsMatchInput } from './config-flow.ts'
 import type { Door } from './doors.ts'
 import { type Findings, type Place, show } from './findings.ts'
 import type { FlowRule, HttpMatchConfig, NamedValueMatch } from './parse.ts'
+import { readBinary, readGrpcMatch } from './parse-grpc.ts'
 import { readProtocols } from './parse-tls.ts'
 import { pathProblem } from './path-text.ts'
 import { checkCookieName, checkFieldValue, checkHeaderName, readCidrs, readHostnames } from './read-values.ts'
@@ -18,10 +19,15 @@ import { isToken } from './tokens.ts'
 export function readHttpMatches(raw: unknown, place: Place, door: Door, findings: Findings): HttpMatchConfig[] {
   return eachMatch(raw, place, findings).map(([match, here]) => {
     const { value = {} } = checkStructure({ name: 'match', schema: httpMatch, door }, match, here, findings)
+    const headers = readHeaders(value.header, [...here, 'header'], findings)
+    const call = value.grpc && readGrpcMatch(value.grpc, value, [...here, 'grpc'], door, findings)
     return {
-      path: readPath(value.path, [...here, 'path'], findings),
-      methods: readMethods(value.method, [...here, 'method'], findings),
-      headers: readHeaders(value.header, [...here, 'header'], findings),
+      path: call?.path ?? readPath(value.path, [...here, 'path'], findings),
+      methods: call?.methods ?? readMethods(value.method, [...here, 'method'], findings),
+      headers:
+        call === undefined
+          ? headers
+          : [...call.headers, ...headers.map(each => readBinary(each, [...here, 'header', each.name], findings))],
       queries: readQueries(value.query, [...here, 'query'], findings),
       cookies: readCookies(value.cookie, [...here, 'cookie'], findings),
       addresses: readCidrs(value.address, [...here, 'address'], findings),

@@ -17,12 +17,17 @@ export function readProbe(input: ProbeInput | undefined, place: Place, findings:
       findings.error('probe-not-http', [...place, field], message, 'Leave it out, or write kind "http".')
     }
   }
+  if (kind !== 'grpc' && input.service !== undefined) {
+    const message = `"service" is for probes of kind "grpc", and this one is ${show(kind)}`
+    findings.error('probe-not-grpc', [...place, 'service'], message, 'Leave it out, or write kind "grpc".')
+  }
   checkPath(path, [...place, 'path'], findings)
   return {
     kind,
     path,
     status: readStatus(input.status ?? defaults.probeStatus, [...place, 'status'], findings),
     body: input.body,
+    service: input.service ?? '',
     intervalMs: readDuration(
       input.interval,
       defaults.probeInterval,

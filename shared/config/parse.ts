@@ -202,12 +202,14 @@ export interface SendProxyConfig {
 }
 
 export interface ProbeConfig {
-  readonly kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres'
+  readonly kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres' | 'grpc'
   readonly path: string
   /** The lowest and the highest that pass. */
   readonly status: readonly [lowest: number, highest: number]
   /** Has to stand in the first 10 KiB; undefined: any body. */
   readonly body: string | undefined
+  /** Of gRPC; empty for the server as a whole. */
+  readonly service: string
   readonly intervalMs: number
   readonly timeoutMs: number
   readonly fall: number

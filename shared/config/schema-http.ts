@@ -39,10 +39,19 @@ const pathMatch = z
     description: 'A string means prefix, by whole path elements: /api takes /api and /api/v1, never /apis.',
   })
 
+const nameMatch = z
+  .union([z.string(), z.strictObject({ exact: z.string() }), z.strictObject({ regex: z.string() })])
+  .meta({ id: 'NameMatch', description: 'A string means exact. A regex has to match the whole name.' })
+
+const grpcMatch = z
+  .strictObject({ service: nameMatch.exactOptional(), method: nameMatch.exactOptional() })
+  .meta({ id: 'GrpcMatch', description: 'gRPC calls, in place of path and method. At http listeners.' })
+
 export const httpMatch = z
   .strictObject({
     path: pathMatch.exactOptional(),
     method: oneOrMore(z.string()).meta({ description: 'Any of these methods.' }).exactOptional(),
+    grpc: grpcMatch.exactOptional(),
     header: record(valueMatch).exactOptional(),
     query: record(valueMatch).exactOptional(),
     cookie: record(valueMatch).exactOptional(),

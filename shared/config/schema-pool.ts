@@ -62,13 +62,16 @@ const sendProxy = z
 
 const probe = z
   .strictObject({
-    kind: z.enum(['tcp', 'tls', 'http', 'redis', 'postgres']),
+    kind: z.enum(['tcp', 'tls', 'http', 'redis', 'postgres', 'grpc']),
     path: z.string().meta({ description: 'Of http only.', default: defaults.probePath }).exactOptional(),
     status: z
       .union([whole(bounds.probeStatus), patterned<`${number}-${number}`>('A range.', '^[1-5][0-9]{2}-[1-5][0-9]{2}$')])
       .meta({ description: 'Of http only.', default: defaults.probeStatus })
       .exactOptional(),
     body: nonEmpty('Of http only: a text in the first 10 KiB of the body.').exactOptional(),
+    service: nonEmpty(
+      'Of grpc only: the service whose health is asked for. Default: the whole server.',
+    ).exactOptional(),
     interval: duration('From the end of one probe to the next, give or take 10 %.').exactOptional(),
     timeout: duration('For the whole of one probe.').exactOptional(),
     fall: whole(bounds.probesInRow).meta({ default: defaults.fall }).exactOptional(),

@@ -67,6 +67,8 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
     ['wrong-type', 'routes[0].limits.maxBody', 'expected a text, found a number', 'Write it with its unit: "1024B".']],
   ['a number for a match', rule({ match: 5 }),
     ['wrong-type', 'routes[0].match', 'expected an object, found a number', 'Write an object here.']],
+  ['gRPC at the edge', rule({ match: { grpc: { service: 'a.B' } } }),
+    ['wrong-layer', 'routes[0].match.grpc', 'match.grpc is for listeners of kind "http", and not for "edge"', 'No open door can do it. Not open yet: "http".']],
   ['true for a retry', rule({ retry: true }),
     ['wrong-type', 'routes[0].retry', 'expected an object or false, found true or false', 'Write an object or false here.']],
   ['a list for the pools', { listeners: { web }, pools: [], routes: [{ name: 'r', pool: 'app' }] },

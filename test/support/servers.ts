@@ -70,9 +70,12 @@ export async function postgres(
   return started('postgres', options, port, folder, user)
 }
 
-/** Knot DNS with this one zone, which it gives away whole to whoever asks from here (AXFR). */
-export async function knot(port: number, zone: string, records: readonly string[]): Promise<ChildProcess> {
-  const folder = temporary()
+/**
+ * Knot DNS with this one zone, which it gives away whole to whoever asks from here (AXFR). Gives its port, which has to be
+ * free for UDP too: so another one is tried when it is not.
+ */
+export async function knot(zone: string, records: readonly string[], triesLeft = 5): Promise<number> {
+  const [folder, port] = [temporary(), await freePort()]
   const [file, zoneFile] = [join(folder, 'knot.conf'), join(folder, 'zone')]
   writeFileSync(zoneFile, `$ORIGIN ${zone}.\n$TTL 60\n${records.join('\n')}\n`)
   writeFileSync(
@@ -98,7 +101,13 @@ zone:
     acl: here
 `,
   )
-  return started('knotd', ['-c', file], port, folder)
+  try {
+    await started('knotd', ['-c', file], port, folder)
+    return port
+  } catch (error) {
+    if (triesLeft === 1 || !String(error).includes('address already in use')) throw error
+    return knot(zone, records, triesLeft - 1)
+  }
 }
 
 /** A key and a certificate signed by itself, as PEM files. */

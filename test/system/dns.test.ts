@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import { client } from '../relay/lab.ts'
 import { needs, pathOf } from '../support/needs.ts'
-import { freePort, knot } from '../support/servers.ts'
+import { knot } from '../support/servers.ts'
 import { configTo, isRecord, type Program, relayProgram, sum } from './program.ts'
 
 const withKnot = needs('knotd', 'dig')
@@ -70,8 +70,7 @@ withKnot('a thousand questions sent at once on each of ten connections are each 
 })
 
 async function relayToKnot(): Promise<{ readonly door: Program; readonly behind: number }> {
-  const behind = await freePort()
-  await knot(behind, zone, zoneLines)
+  const behind = await knot(zone, zoneLines)
   return { door: await relayProgram(configTo([behind])), behind }
 }
 

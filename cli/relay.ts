@@ -118,7 +118,8 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
     await relay.stop({ drainMs: 0 })
     throw error
   }
-  await confirm(taken)
+  await taken?.confirm()
+  relay.keepInherited()
   for (const [name, { host, port }] of relay.addresses) {
     report.say(`listener ${name} on ${formatHostPort(host, port)}`, { event: 'listening', listener: name, host, port })
   }
@@ -129,7 +130,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
 
   const watching = options.watch ? watchConfig(read.file, () => void reload('the file changed'), readAt) : undefined
   process.on('SIGHUP', () => void reload('SIGHUP'))
-  const isTaken = await untilItShouldEnd(options, relay, operator, report)
+  const { isTaken, isLent } = await untilItShouldEnd(options, relay, operator, report)
   isReady = false
   watching?.close()
   closeReloads()
@@ -139,7 +140,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
     await new Promise(later => setTimeout(later, delayMs))
   }
   const drainMs = options.drainTimeout
-  const stopped = relay.stop({ drainMs })
+  const stopped = relay.stop({ drainMs, isHandedOver: isTaken || isLent() })
   report.say(`stopped accepting; open connections have ${formatDuration(drainMs)}`, {
     event: 'stopped_accepting',
     drainMs,
@@ -150,16 +151,24 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
   process.exit(EXIT.ok)
 }
 
-/** Settles at the first SIGTERM or SIGINT with false, or with true when another relay has taken the sockets. */
+interface End {
+  /** Another relay has taken the sockets. */
+  readonly isTaken: boolean
+  /** Another relay is just about to. */
+  readonly isLent: () => boolean
+}
+
+/** Settles at the first SIGTERM or SIGINT, or when another relay has taken the sockets. */
 async function untilItShouldEnd(
   options: RelayCommandOptions,
   relay: Relay,
   operator: OperatorPort | undefined,
   report: Report,
-): Promise<boolean> {
+): Promise<End> {
+  let isLent = () => false
   let settle: (isTaken: boolean) => void = () => {}
-  const ended = new Promise<boolean>(resolve => {
-    settle = resolve
+  const ended = new Promise<End>(resolve => {
+    settle = isTaken => resolve({ isTaken, isLent: () => isLent() })
   })
   let endingSince: number | undefined
   const end = (signal: NodeJS.Signals) => {
@@ -180,12 +189,13 @@ async function untilItShouldEnd(
     const offer = await offerSockets(path, sockets, () => {
       report.say('another relay has taken over', { event: 'taken_over' })
       // Now, not after the next turn of the loop: whatever comes from here on is the other one's.
-      void relay.stop({ drainMs: options.drainTimeout })
+      void relay.stop({ drainMs: options.drainTimeout, isHandedOver: true })
       operator?.close()
       endingSince ??= performance.now()
       settle(true)
     })
-    void ended.then(isTaken => (isTaken ? undefined : offer.close()))
+    isLent = offer.isLent
+    void ended.then(({ isTaken }) => (isTaken ? undefined : offer.close()))
   } catch (error) {
     report.say(`cannot listen on ${path}, so nobody can take over: ${(error as Error).message}`, {
       event: 'no_takeover',
@@ -201,17 +211,6 @@ async function take({ takeover }: RelayCommandOptions): Promise<Taken | undefine
   } catch (error) {
     throw new CannotRun(`${takeover}: ${(error as Error).message}`, 'Stop the running relay, or look at what it says.')
   }
-}
-
-async function confirm(taken: Taken | undefined): Promise<void> {
-  if (taken === undefined) return
-  try {
-    await taken.confirm()
-  } catch {
-    // It ended by itself in between; its sockets are ours all the same.
-  }
-  // Places that the config no longer has: nobody would ever accept there.
-  for (const socket of taken.sockets.values()) (socket as { close: () => void }).close()
 }
 
 async function openOperatorFor(

@@ -21,6 +21,7 @@ import type { PoolTls } from './pool-tls.ts'
 import type { Approach } from './reach.ts'
 import { type FlowOutcome, type FlowRecord, flowRecord, refusal } from './record.ts'
 import { Side } from './side.ts'
+import type { SocketFile } from './socket-file.ts'
 import { callNext, isWaitedFor, joinQueue, leaveQueue, untilTurn, type WaitingRooms } from './waiting.ts'
 
 /** What all doors of a relay share. */
@@ -46,6 +47,8 @@ export interface Door {
   kind: DoorKind
   readonly name: string
   readonly server: Server
+  /** Of a unix socket, while it listens. */
+  file: SocketFile | undefined
   readonly counts: ListenerCounts
   readonly admissions: Admissions
 }
@@ -100,7 +103,7 @@ export function openDoor(plane: Plane, listener: FlowListener, kind: DoorKind): 
     keepAlive: true,
     keepAliveInitialDelay: keepAliveMs,
   })
-  const door: Door = { kind, name: listener.name, server, counts, admissions: openAdmissions() }
+  const door: Door = { kind, name: listener.name, server, file: undefined, counts, admissions: openAdmissions() }
   server.on('connection', accepted => void serve(plane, door, accepted))
   return door
 }

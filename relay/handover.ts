@@ -7,9 +7,11 @@
 import type { Server } from 'node:net'
 import { connectIpc, type IpcPipe, listenIpc } from './ipc-pipe.ts'
 import type { ListeningHandle } from './listen.ts'
-import { removeStale } from './socket-file.ts'
+import { removeSocketFile, removeStale, socketFileAt } from './socket-file.ts'
 
 export interface Offer {
+  /** Another relay has the sockets, or some of them, and has not said yet that it listens on them. */
+  readonly isLent: () => boolean
   /** Nobody can take the sockets any more. */
   readonly close: () => Promise<void>
 }
@@ -26,7 +28,14 @@ export async function offerSockets(
   onTaken: () => void,
 ): Promise<Offer> {
   await removeStale(path)
-  const server = await listenIpc(path, pipe => serveTaker(pipe, listening, taken))
+  let lent = 0
+  const server = await listenIpc(path, pipe => {
+    serveTaker(pipe, listening, taken)
+    lent += 1
+    pipe.onClose = () => {
+      lent -= 1
+    }
+  })
   let isTaken = false
   async function taken(pipe: IpcPipe): Promise<void> {
     if (isTaken) return pipe.close()
@@ -40,7 +49,7 @@ export async function offerSockets(
     server.close()
     await new Promise(resolve => setImmediate(resolve))
   }
-  return { close }
+  return { close, isLent: () => lent > 0 }
 }
 
 function serveTaker(
@@ -50,7 +59,7 @@ function serveTaker(
 ): void {
   let left: (readonly [place: string, server: Server])[] = []
   pipe.onMessage = ({ say }) => {
-    if (say === 'take') left = listening().filter(([place]) => !place.startsWith('unix:'))
+    if (say === 'take') left = [...listening()]
     if (say === 'take' || say === 'next') {
       const next = left.shift()
       const handle = (next?.[1] as (Server & { _handle: ListeningHandle | null }) | undefined)?._handle
@@ -64,7 +73,10 @@ function serveTaker(
 export interface Taken {
   /** By the place each stands for. */
   readonly sockets: Map<string, ListeningHandle>
-  /** Says that we listen. Resolves when the old relay has stopped accepting and `path` is free. */
+  /**
+   * Says that we listen. Resolves when the old relay has stopped accepting and `path` is free, or has ended by itself in
+   * between. Sockets that are still in `sockets` are closed: nobody would ever accept there.
+   */
   readonly confirm: () => Promise<void>
   /** The old relay goes on as if nobody had asked. */
   readonly giveUp: () => void
@@ -76,12 +88,12 @@ export async function takeSockets(path: string): Promise<Taken | undefined> {
   if (pipe === undefined) return undefined
   const sockets = new Map<string, ListeningHandle>()
   const giveUp = () => {
-    for (const socket of sockets.values()) (socket as { close: () => void }).close()
+    for (const socket of sockets.values()) socket.close()
     pipe.close()
   }
   await answered(pipe, 'take', ({ say, place }, socket) => {
     if (say === 'end') return true
-    if (say === 'socket' && socket !== undefined) sockets.set(String(place), socket)
+    if (say === 'socket' && socket !== undefined) sockets.set(String(place), socket as ListeningHandle)
     pipe.send({ say: 'next' })
     return false
   })
@@ -89,8 +101,14 @@ export async function takeSockets(path: string): Promise<Taken | undefined> {
     sockets,
     giveUp,
     confirm: async () => {
-      await answered(pipe, 'listening', ({ say }) => say === 'yours')
+      // Where it ended by itself its sockets are ours all the same.
+      await answered(pipe, 'listening', ({ say }) => say === 'yours').catch(nothing)
       pipe.close()
+      for (const [place, socket] of sockets) {
+        const file = place.startsWith('unix:') ? socketFileAt(place.slice('unix:'.length), false) : undefined
+        if (file !== undefined) removeSocketFile(file)
+        socket.close()
+      }
     },
   }
 }

@@ -2,12 +2,12 @@
 // from being opened.
 
 import { chmodSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, ListenOptions, Server } from 'node:net'
 import type { Problem } from '../shared/config/problem.ts'
 import type { FlowListener } from '../shared/table/table.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import type { Door } from './door.ts'
-import { removeStale } from './socket-file.ts'
+import { hiddenName, nameSocket, removeSocketFile, socketFileAt } from './socket-file.ts'
 
 export interface ListenAddress {
   /** The path of a unix socket, which has port 0. */
@@ -16,7 +16,10 @@ export interface ListenAddress {
 }
 
 /** A listening socket of another process, as Node holds it. */
-export type ListeningHandle = object
+export interface ListeningHandle {
+  readonly fd: number
+  readonly close: () => void
+}
 
 /** Resolves with undefined when the door listens, else with what keeps it from it. */
 export async function listen(
@@ -25,25 +28,65 @@ export async function listen(
   handle: ListeningHandle | undefined,
 ): Promise<Problem | undefined> {
   const { server } = door
-  const { host, port, socketMode } = listener
-  const isSocket = host.startsWith('/')
-  const place = isSocket ? { path: host } : { host, port }
-  const begin = (): Promise<NodeJS.ErrnoException | undefined> =>
-    new Promise(resolve => {
-      server.once('error', resolve)
-      server.listen(handle ?? { ...place, backlog: longestQueue }, () => {
-        server.off('error', resolve)
-        resolve(undefined)
-      })
-    })
-  let error = await begin()
-  if (error?.code === 'EADDRINUSE' && isSocket && (await removeStale(host))) error = await begin()
+  const { host, port } = listener
+  const place = handle ?? { host, port, backlog: longestQueue }
+  const error = host.startsWith('/') ? await listenAtFile(door, listener, handle) : await begin(server, place)
   if (error !== undefined) return listenProblem(listener, error)
   server.on('error', () => {
     door.counts.failedAccepts += 1
   })
-  if (isSocket && socketMode !== undefined) chmodSync(host, socketMode)
   return undefined
+}
+
+async function listenAtFile(
+  door: Door,
+  { host: path, socketMode }: FlowListener,
+  handle: ListeningHandle | undefined,
+): Promise<NodeJS.ErrnoException | undefined> {
+  const { server } = door
+  const mayConnect = (file: string) => {
+    if (socketMode !== undefined) chmodSync(file, socketMode)
+  }
+  if (handle !== undefined) {
+    // Node takes such a handle by its descriptor only. The handle is left aside unclosed, since that is now the server's.
+    const error = await begin(server, { fd: handle.fd })
+    if (error !== undefined) return error
+    door.file = socketFileAt(path, true)
+    if (door.file !== undefined) mayConnect(path)
+    return undefined
+  }
+  const hidden = hiddenName(path)
+  const error = await begin(server, { path: hidden, backlog: longestQueue })
+  if (error !== undefined) return error
+  mayConnect(hidden)
+  const inTheWay = await nameSocket(hidden, path)
+  if (inTheWay === undefined) door.file = socketFileAt(path, false)
+  else await new Promise(resolve => server.close(resolve))
+  return inTheWay
+}
+
+function begin(
+  server: Server,
+  place: ListenOptions | Pick<ListeningHandle, 'fd'>,
+): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise(resolve => {
+    server.once('error', resolve)
+    server.listen(place, () => {
+      server.off('error', resolve)
+      resolve(undefined)
+    })
+  })
+}
+
+/**
+ * Stops accepting. Flows that came through the door go on.
+ *
+ * @param isHandedOver another relay listens there: then the file of a unix socket stays
+ */
+export function closeDoor({ server, file }: Door, isHandedOver: boolean): void {
+  if (!server.listening) return
+  if (file !== undefined && !isHandedOver) removeSocketFile(file)
+  server.close()
 }
 
 export function addressOf(door: Door, listener: FlowListener): ListenAddress {

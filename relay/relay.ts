@@ -15,7 +15,7 @@ import { type Door, type DoorKind, type ListenerCounts, openDoor, type Plane } f
 import { createDrains } from './drain.ts'
 import type { RelayEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
-import { addressOf, type ListenAddress, type ListeningHandle, listen } from './listen.ts'
+import { addressOf, closeDoor, type ListenAddress, type ListeningHandle, listen } from './listen.ts'
 import { type NameEvent, Names, namesIn, type ResolveName, resolveBy } from './names.ts'
 import { describeFault } from './pem-files.ts'
 import { PoolTls } from './pool-tls.ts'
@@ -49,6 +49,8 @@ export interface RelayOptions {
 }
 
 export interface Relay {
+  /** Says that the inherited sockets are this relay's alone from now on: the one before will not go on with them. */
+  readonly keepInherited: () => void
   /** What it holds, to be looked at. */
   readonly plane: Readonly<Plane>
   /** Listening sockets with their `placeKey`, to be handed over. */
@@ -75,8 +77,10 @@ export interface Relay {
   /**
    * Stops accepting, lets open flows finish, and resets after `drainMs` what is still open (reason `drained`). Resolves
    * when every flow has left its record. A second call waits for the first, and may be more impatient.
+   *
+   * With `isHandedOver` another relay has the listening sockets: the files of those on unix sockets stay.
    */
-  readonly stop: (options: { readonly drainMs: number }) => Promise<void>
+  readonly stop: (options: { readonly drainMs: number; readonly isHandedOver?: boolean }) => Promise<void>
 }
 
 /**
@@ -203,6 +207,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   isRunning = true
   return {
+    keepInherited: () => {
+      for (const { file } of doors.values()) if (file !== undefined) file.isShared = false
+    },
     plane,
     addresses,
     counts,
@@ -211,11 +218,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     foresee: (config, given) => inTurn(async () => foresee(plane, (await prepare(config, given)).table)),
     drain: drains.drain,
     undrain: drains.undrain,
-    stop: async ({ drainMs }) => {
+    stop: async ({ drainMs, isHandedOver = false }) => {
       isRunning = false
       names.stop()
       probes.stop()
-      await stop(plane, [...doors.values()], drainMs)
+      for (const door of doors.values()) closeDoor(door, isHandedOver)
+      await drain(plane, drainMs)
       clearInterval(looking)
       drains.stop()
       for (const timer of draining) clearTimeout(timer)
@@ -273,8 +281,7 @@ function certificateProblem(path: string, message: string, severity: Problem['se
   return { severity, code: 'bad-certificate', path, message, mend }
 }
 
-async function stop(plane: Plane, doors: readonly Door[], drainMs: number): Promise<void> {
-  for (const { server } of doors) if (server.listening) server.close()
+async function drain(plane: Plane, drainMs: number): Promise<void> {
   await untilOver(plane, drainMs)
   for (const flow of plane.flows) flow.cut('drained')
   await untilOver(plane, lastMs)

@@ -8,6 +8,7 @@ import { type Difference, difference, isGone } from '../shared/table/difference.
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import type { Door, Plane } from './door.ts'
 import type { Flow } from './flow.ts'
+import { closeDoor } from './listen.ts'
 
 export interface Reloaded {
   readonly difference: Difference
@@ -135,9 +136,9 @@ export function goneFlows(plane: Plane, table: Table): Flow[] {
   return gone
 }
 
-export async function close({ server }: Door): Promise<void> {
-  if (!server.listening) return
-  server.close()
+async function close(door: Door): Promise<void> {
+  if (!door.server.listening) return
+  closeDoor(door, false)
   // The descriptor is closed by then; flows that came through the door go on.
   await new Promise(resolve => setImmediate(resolve))
 }

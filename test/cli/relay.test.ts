@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { descriptorProblem } from '../../cli/descriptors.ts'
+import { takeSockets } from '../../relay/handover.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { folderWith, fourseven, startFourseven } from './command.ts'
 
@@ -27,12 +28,23 @@ async function startRelay(file: string, ...args: string[]): Promise<Started> {
   return { file, port: port as number, operator: operator as number, stop, ended, line: event }
 }
 
-function configText(endpoints: readonly number[], port = 0, more: object = {}): string {
+/** @param path of a second listener, on a unix socket */
+function configText(endpoints: readonly number[], { port = 0, path }: { port?: number; path?: string } = {}): string {
+  const file = { kind: 'tcp', address: `unix:${path}`, socketMode: '0640', maxConnections: 1000 }
   return JSON.stringify({
-    listeners: { db: { kind: 'tcp', address: `127.0.0.1:${port}`, maxConnections: 1000 } },
-    pools: { db: { endpoints: endpoints.map(each => `tcp://127.0.0.1:${each}`), ...more } },
-    routes: [{ name: 'db', listener: 'db', pool: 'db' }],
+    listeners: {
+      db: { kind: 'tcp', address: `127.0.0.1:${port}`, maxConnections: 1000 },
+      ...(path === undefined ? {} : { file }),
+    },
+    pools: { db: { endpoints: endpoints.map(each => `tcp://127.0.0.1:${each}`) } },
+    routes: [{ name: 'db', listener: path === undefined ? 'db' : ['db', 'file'], pool: 'db' }],
   })
+}
+
+type Place = number | { readonly port: number } | { readonly path: string }
+
+function connectTo(place: Place): Socket {
+  return typeof place === 'number' ? connect(place, '127.0.0.1') : connect({ host: '127.0.0.1', ...place })
 }
 
 async function echo(): Promise<number> {
@@ -50,8 +62,8 @@ async function echo(): Promise<number> {
 }
 
 /** What comes back for `word`, or the code of the error. */
-async function ask(port: number, word = 'hello'): Promise<string> {
-  const socket = connect({ port, host: '127.0.0.1' })
+async function ask(place: Place, word = 'hello'): Promise<string> {
+  const socket = connectTo(place)
   try {
     socket.end(word)
     let text = ''
@@ -62,8 +74,8 @@ async function ask(port: number, word = 'hello'): Promise<string> {
   }
 }
 
-async function hold(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1' }).on('error', () => {})
+async function hold(place: Place): Promise<Socket> {
+  const socket = connectTo(place).on('error', () => {})
   onTestFinished(() => void socket.destroy())
   socket.write('x')
   await once(socket, 'data')
@@ -148,7 +160,7 @@ export default { listeners: { db: { kind: 'tcp', address: \`127.0.0.1:\${port}\`
     expect(await run('bad.json', '--config', 'bad.json')).toMatchObject({ code: 2 })
     expect(await run('bad.json', '--operator', 'here')).toMatchObject({ code: 2 })
     const taken = await echo()
-    writeFileSync(join(folder, 'taken.json'), configText([1], taken))
+    writeFileSync(join(folder, 'taken.json'), configText([1], { port: taken }))
     expect(await run('taken.json')).toMatchObject({ code: 3, stderr: expect.stringContaining(`port ${taken}`) })
     writeFileSync(join(folder, 'good.json'), configText([1]))
     const operator = await run('good.json', '--operator', `127.0.0.1:${taken}`)
@@ -243,49 +255,90 @@ describe('a takeover', () => {
   test('by a new relay, again and again under connection load, refuses and resets nobody', async () => {
     const folder = folderWith({})
     const port = await freePort()
-    writeFileSync(join(folder, 'r.json'), configText([await echo()], port))
+    const path = join(folder, 'door.sock')
+    writeFileSync(join(folder, 'r.json'), configText([await echo()], { port, path }))
     const start = () => startRelay(join(folder, 'r.json'), '--takeover', join(folder, 'takeover.sock'), '--no-records')
     let relay = await start()
     const outcomes: Record<string, number> = {}
     let isOver = false
-    const load = Array.from({ length: 16 }, async () => {
+    const load = Array.from({ length: 16 }, async (_, at) => {
+      const [kind, place] = at % 2 === 0 ? ['tcp', { port }] : ['unix', { path }]
       while (!isOver) {
-        const outcome = await ask(port)
+        const outcome = `${kind} ${await ask(place)}`
         outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
       }
     })
-    const held = await hold(port)
-    for (let times = 0; times < 3; times++) {
+    const held = [await hold({ port }), await hold({ path })]
+    for (let times = 0; times < 4; times++) {
       const before = relay
       relay = await start()
       await before.line(({ event }) => event === 'taken_over')
       if (times === 0) {
-        held.write('on the first')
-        expect(String((await once(held, 'data'))[0])).toBe('on the first')
-        held.end()
+        for (const socket of held) {
+          socket.write('on the first')
+          expect(String((await once(socket, 'data'))[0])).toBe('on the first')
+          socket.end()
+        }
       }
       expect((await before.ended).code).toBe(0)
     }
     isOver = true
     await Promise.all(load)
-    expect(Object.keys(outcomes)).toEqual(['hello'])
-    expect(outcomes.hello).toBeGreaterThan(500)
-    expect(await ask(port)).toBe('hello')
+    expect(Object.keys(outcomes).sort()).toEqual(['tcp hello', 'unix hello'])
+    expect(Math.min(...Object.values(outcomes))).toBeGreaterThan(250)
+    expect(statSync(path).mode & 0o777).toBe(0o640)
+    relay.stop()
+    expect((await relay.ended).code).toBe(0)
+    expect(readdirSync(folder)).toEqual(['r.json'])
+  })
+
+  test('that has no more use for a unix socket takes its file away', async () => {
+    const folder = folderWith({})
+    const [port, end] = [await freePort(), await echo()]
+    const path = join(folder, 'door.sock')
+    writeFileSync(join(folder, 'r.json'), configText([end], { port, path }))
+    writeFileSync(join(folder, 'less.json'), configText([end], { port }))
+    const takeover = ['--takeover', join(folder, 'takeover.sock')]
+    const before = await startRelay(join(folder, 'r.json'), ...takeover)
+    expect(await ask({ path })).toBe('hello')
+    await startRelay(join(folder, 'less.json'), ...takeover)
+    expect((await before.ended).code).toBe(0)
+    expect(await ask({ path })).toBe('ENOENT')
+    expect(await ask({ port })).toBe('hello')
+  })
+
+  test('during which the running relay is told to end leaves the unix socket to whoever has it by then', async () => {
+    const folder = folderWith({})
+    const [path, takeover] = [join(folder, 'door.sock'), join(folder, 'takeover.sock')]
+    writeFileSync(join(folder, 'r.json'), configText([await echo()], { port: await freePort(), path }))
+    const before = await startRelay(join(folder, 'r.json'), '--takeover', takeover, '--drain-delay', '0')
+    const taken = (await takeSockets(takeover))!
+    before.stop()
+    expect((await before.ended).stdout).not.toContain('taken_over')
+    const server = createServer(socket => socket.end('the new one')).listen({
+      fd: taken.sockets.get(`unix:${path}`)!.fd,
+    })
+    onTestFinished(() => void server.close())
+    expect(await ask({ path })).toBe('the new one')
   })
 
   test('that cannot start leaves the running relay as it was', async () => {
     const folder = folderWith({})
     const [port, taken, end] = [await freePort(), await echo(), await echo()]
-    writeFileSync(join(folder, 'r.json'), configText([end], port))
+    const path = join(folder, 'door.sock')
+    writeFileSync(join(folder, 'r.json'), configText([end], { port, path }))
     const takeover = ['--takeover', join(folder, 'takeover.sock')]
     const relay = await startRelay(join(folder, 'r.json'), ...takeover)
-    const two = JSON.parse(configText([end], port))
+    const two = JSON.parse(configText([end], { port, path }))
     two.listeners.more = { kind: 'tcp', address: `127.0.0.1:${taken}` }
-    two.routes[0].listener = ['db', 'more']
+    two.routes[0].listener = ['db', 'file', 'more']
     writeFileSync(join(folder, 'two.json'), JSON.stringify(two))
     const failed = await fourseven(['relay', join(folder, 'two.json'), ...takeover])
     expect(failed).toMatchObject({ code: 3, stderr: expect.stringContaining(`port ${taken}`) })
-    for (let times = 0; times < 50; times++) expect(await ask(port)).toBe('hello')
+    for (let times = 0; times < 50; times++) expect(await ask(times % 2 ? { port } : { path })).toBe('hello')
+    const noOperator = [join(folder, 'r.json'), '--operator', `127.0.0.1:${taken}`, ...takeover]
+    expect(await fourseven(['relay', ...noOperator])).toMatchObject({ code: 3 })
+    expect(await ask({ path })).toBe('hello')
     relay.stop()
     expect((await relay.ended).stdout).not.toContain('taken_over')
   })

@@ -3,6 +3,7 @@
 import { type Door, doors, features, schemes } from './doors.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
 import type { Config, EdgeListener, FlowRule, HttpRoute, HttpRule, PoolConfig, SplitConfig } from './parse.ts'
+import { checkKernelPools } from './parse-kernel.ts'
 import type { ResolvedEndpoint } from './parse-pool.ts'
 import { poolsOf } from './part.ts'
 import { describeLayer } from './structure-words.ts'
@@ -23,6 +24,7 @@ export function checkTogether(config: Config, together: Together): void {
   checkSplitsAgree(config, together)
   checkAnyClientOnce(config, together)
   checkListenersUsed(config, together)
+  checkKernelPools(config, together.addresses, together.findings)
   for (const route of config.routes) {
     if (route.layer !== 7) continue
     checkClientAddress(route, config, together)
@@ -76,6 +78,8 @@ function featuresOf(pool: PoolConfig): [feature: string, inside: Place][] {
   if (pool.sendProxy !== undefined) asked.push(['pool.sendProxy', ['sendProxy']])
   if (pool.probe !== undefined) asked.push(['pool.probe', ['probe']])
   if (pool.queue !== undefined) asked.push(['pool.queue', ['queue']])
+  if (pool.maxRequests !== undefined || pool.maxRequestsPerEndpoint !== undefined)
+    asked.push(['pool.limits', ['limits']])
   if (pool.balance.by === 'hash') {
     asked.push([`pool.balance.hash.${pool.balance.key.from}`, ['balance', 'hash']])
     if (pool.balance.boundedLoad !== undefined) asked.push(['pool.balance.boundedLoad', ['balance', 'boundedLoad']])

@@ -48,7 +48,24 @@ interface FlowListenerInput {
   proxyProtocol?: readonly ProxySourceInput[]
 }
 
-export interface TcpListenerInput extends FlowListenerInput {
+/** Who carries the bytes of a listener. */
+export interface ModeInput {
+  /**
+   * `proxy` (default): this program. `nat`: the kernel, with the endpoint's address put in and taken out again on the way
+   * back. `dsr`: the kernel, on the way in only; endpoints hold the address themselves and answer the client directly.
+   */
+  mode?: 'proxy' | 'nat' | 'dsr'
+  /** `dsr` only, and needed there: where clients' packets come in, with the endpoints on the same segment. */
+  interface?: string
+  /** `nat` only. `relay` (default): endpoints see the relay's address. `keep`: the client's; the relay is their gateway. */
+  source?: 'keep' | 'relay'
+  /** `nat` and `dsr`. Relays with the same seed send a flow to the same endpoint: 0 to 2,147,483,647. Default 47. */
+  seed?: number
+  /** `nat` and `dsr`. What picks the endpoint. Default: `address` for pools with `hash: "address"`, else `flow`. */
+  key?: 'flow' | 'address'
+}
+
+export interface TcpListenerInput extends FlowListenerInput, ModeInput {
   kind: 'tcp'
 }
 

@@ -40,6 +40,8 @@ export const defaults = {
   sample: 1,
 
   maxConnections: 10_000,
+  /** Any number would do, as long as it stays: without one the kernel draws it anew at each load. */
+  kernelSeed: 47,
   queueMax: 100,
   /** HAProxy's `timeout queue` follows `timeout connect`, often 5 s. */
   queueTimeout: '5s',
@@ -105,6 +107,8 @@ export const bounds = {
   maxConnections: [1, 1_000_000],
   acceptRate: [1, 1_000_000],
   queueMax: [1, 100_000],
+  /** What nft 1.0.6 reads from JSON and text alike. */
+  kernelSeed: [0, 2_147_483_647],
   /** A shorter ClientHello than 512 bytes would be refused that every browser pads to. Each connection may hold so much. */
   peekBytes: [512, 64 * 1_024],
   limit: [1, 1_000_000],

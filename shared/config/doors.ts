@@ -9,10 +9,14 @@ export const doors = {
   tcp: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, any TCP' },
   tls: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, TLS by SNI and ALPN' },
   udp: { layer: 4, plane: 'relay', isOpen: false, says: 'the relay, UDP sessions' },
-  kernel: { layer: 4, plane: 'relay', isOpen: false, says: 'the kernel, NAT and direct server return' },
+  /** No kind of its own: a `tcp` or `udp` listener with mode `nat` or `dsr`. */
+  kernel: { layer: 4, plane: 'relay', isOpen: true, says: 'the kernel, NAT and direct server return' },
 } as const
 
 export type Door = keyof typeof doors
+
+/** What a listener's `kind` may be. */
+export const kinds: readonly Door[] = (Object.keys(doors) as Door[]).filter(door => door !== 'kernel')
 
 const L7 = ['edge', 'http'] as const
 const L4 = ['tcp', 'tls', 'udp', 'kernel'] as const
@@ -67,6 +71,12 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'listener.errorPages': L7,
   'listener.limits': L7,
   'listener.via': L7,
+  'listener.interface': ['kernel'],
+  'listener.source': ['kernel'],
+  'listener.seed': ['kernel'],
+  'listener.key': ['kernel'],
+  'listener.socketMode': ['tcp', 'tls'],
+  'listener.maxConnections': ['tcp', 'tls'],
   'listener.proxyProtocol': ['tcp', 'tls'],
   'listener.maxConnectionsPerAddress': ['tcp', 'tls'],
   'listener.acceptRate': ['tcp', 'tls'],
@@ -74,7 +84,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'listener.deny': ['tcp', 'tls'],
   'pool.sendProxy': ['tcp', 'tls'],
   // At the edge probes come with the control objects: an isolate has no timer of its own and there are many of them.
-  'pool.probe': ['tcp', 'tls'],
+  'pool.probe': ['tcp', 'tls', 'kernel'],
+  'pool.limits': ['edge', 'http', 'tcp', 'tls', 'udp'],
   'pool.queue': ['tcp', 'tls'],
   'pool.balance.hash.cookie': L7,
   'pool.balance.hash.header': L7,

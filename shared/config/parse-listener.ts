@@ -3,7 +3,7 @@
 import { formatHostPort, type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
 import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput } from './config-listener.ts'
 import { bounds, defaults } from './defaults.ts'
-import { type Door, doors } from './doors.ts'
+import { type Door, doors, kinds } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
 import type {
@@ -16,6 +16,7 @@ import type {
   TlsListener,
 } from './parse.ts'
 import { readErrorPages } from './parse-answers.ts'
+import { readKernel } from './parse-kernel.ts'
 import { readProxySources } from './parse-proxy.ts'
 import { readTlsEnding } from './parse-tls.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
@@ -35,7 +36,7 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
     const place = ['listeners', name]
     checkName(name, place, 'listener', findings)
     const door = readKind(raw, place, findings)
-    doorOf.set(name, door)
+    doorOf.set(name, door === 'tcp' && isKernels(raw) ? 'kernel' : door)
     if (door === 'edge') listeners.push(readEdge(name, raw, place, findings))
     if (door === 'tcp') listeners.push(...readTcp(name, raw, place, findings))
     if (door === 'tls') listeners.push(...readTls(name, raw, place, findings))
@@ -45,17 +46,23 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
   return { listeners, doorOf }
 }
 
+function isKernels(raw: unknown): boolean {
+  const { mode } = raw as { mode?: unknown }
+  return mode === 'nat' || mode === 'dsr'
+}
+
 function readKind(raw: unknown, place: Place, findings: Findings): Door | undefined {
   const kind = typeof raw === 'object' && raw !== null ? (raw as { kind?: unknown }).kind : undefined
-  const open = listNames(Object.keys(doors).filter(door => doors[door as Door].isOpen))
+  const open = listNames(kinds.filter(door => doors[door].isOpen))
   const here = [...place, 'kind']
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     findings.error('wrong-type', place, 'a listener is an object', 'Write an object with a kind.')
   } else if (kind === undefined) {
     findings.error('missing-field', here, '"kind" is missing', `Write ${open}.`)
-  } else if (typeof kind !== 'string' || !Object.hasOwn(doors, kind)) {
-    const near = typeof kind === 'string' ? nearest(kind, Object.keys(doors)) : undefined
-    findings.error('unknown-kind', here, `${show(kind)} is not a kind of listener`, didYouMean(near, `Write ${open}.`))
+  } else if (!kinds.some(door => door === kind)) {
+    const near = typeof kind === 'string' ? nearest(kind, kinds) : undefined
+    const mend = kind === 'kernel' ? 'Write tcp, with mode "nat" or "dsr".' : didYouMean(near, `Write ${open}.`)
+    findings.error('unknown-kind', here, `${show(kind)} is not a kind of listener`, mend)
   } else {
     const door = kind as Door
     if (doors[door].isOpen) return door
@@ -111,7 +118,8 @@ function readTcp(name: string, raw: unknown, place: Place, findings: Findings): 
   const part = { name: 'listener', schema: tcpListener, door: undefined }
   const { value } = checkStructure(part, raw, place, findings)
   if (value === undefined) return []
-  return readPlace(name, value, place, findings).map(common => ({ kind: 'tcp', ...common }))
+  const kernel = readKernel(value, place, findings)
+  return readPlace(name, value, place, findings).map(common => ({ kind: 'tcp', ...common, kernel }))
 }
 
 function readTls(name: string, raw: unknown, place: Place, findings: Findings): TlsListener[] {
@@ -153,6 +161,7 @@ function readPlace(
       allow: readCidrs(value.allow, [...place, 'allow'], findings),
       deny: readCidrs(value.deny, [...place, 'deny'], findings),
       proxyProtocol: readProxySources(value.proxyProtocol, [...place, 'proxyProtocol'], findings),
+      kernel: undefined,
     },
   ]
 }

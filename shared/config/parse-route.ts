@@ -131,7 +131,7 @@ function readListenerNames(raw: Raw, place: Place, scope: RouteScope): { names: 
     )
   }
   // Of listeners of several kinds the one that can do less says what the rules may ask.
-  const door = found.has('tcp') ? 'tcp' : [...found][0]
+  const door = found.has('kernel') ? 'kernel' : found.has('tcp') ? 'tcp' : [...found][0]
   return { names: [...new Set(written)].filter(name => doorOf.has(name)), door: door ?? guessDoor(raw) }
 }
 

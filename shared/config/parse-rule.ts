@@ -10,6 +10,7 @@ import type { Filters, FlowRule, HttpRule, HttpVariantConfig, RetryConfig } from
 import { readCors, readErrorPages, readSample } from './parse-answers.ts'
 import { readHedge, readMirrors } from './parse-copies.ts'
 import { readFilters, readRedirect, readReply } from './parse-filters.ts'
+import { checkKernelRule } from './parse-kernel.ts'
 import { readFlowMatches, readHttpMatches } from './parse-match.ts'
 import { readFlowSplit, readHttpSplit, readVariants } from './parse-split.ts'
 import { readDuration, readSize } from './read-values.ts'
@@ -118,6 +119,7 @@ export function readFlowRule(spot: RuleSpot, scope: RouteScope): FlowRule | unde
   checkSplitHasVariants(raw, here, findings)
   for (const [variant, place] of variants?.variants ?? []) checkPool(variant.pool, [...place, 'pool'], scope)
   checkPool(value.pool, [...here, 'pool'], scope)
+  if (door === 'kernel') checkKernelRule(value, here, findings)
   const pool = value.pool ?? ''
   return {
     name: spot.name,

@@ -94,6 +94,18 @@ export interface TcpListener extends FlowPlace {
   readonly kind: 'tcp'
 }
 
+/** How the kernel carries the bytes of a listener. */
+export interface KernelConfig {
+  readonly mode: 'nat' | 'dsr'
+  /** Of `dsr`; empty for `nat`. */
+  readonly interface: string
+  /** Of `nat`; with `dsr` the client's is always kept. */
+  readonly source: 'keep' | 'relay'
+  readonly seed: number
+  /** Undefined: as the pool's balance has it. */
+  readonly key: 'flow' | 'address' | undefined
+}
+
 export interface TlsListener extends FlowPlace {
   readonly kind: 'tls'
   readonly peek: PeekConfig
@@ -119,6 +131,8 @@ export interface FlowPlace {
   readonly allow: readonly string[]
   readonly deny: readonly string[]
   readonly proxyProtocol: readonly ProxySourceConfig[]
+  /** Undefined: this program carries the bytes. */
+  readonly kernel: KernelConfig | undefined
 }
 
 export interface PeekConfig {

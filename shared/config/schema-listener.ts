@@ -58,8 +58,32 @@ const flowListenerFields = {
   proxyProtocol: proxyProtocol.exactOptional(),
 }
 
+const modeFields = {
+  mode: z
+    .enum(['proxy', 'nat', 'dsr'])
+    .meta({ description: 'Who carries the bytes: this program, or the kernel.', default: 'proxy' })
+    .exactOptional(),
+  interface: text("dsr only: where clients' packets come in, with the endpoints on the same segment.").exactOptional(),
+  source: z
+    .enum(['keep', 'relay'])
+    .meta({ description: "nat only: whose address endpoints see; keep is the client's.", default: 'relay' })
+    .exactOptional(),
+  seed: whole(bounds.kernelSeed)
+    .meta({
+      description: 'nat and dsr: relays with the same seed send a flow to the same endpoint.',
+      default: defaults.kernelSeed,
+    })
+    .exactOptional(),
+  key: z
+    .enum(['flow', 'address'])
+    .meta({
+      description: 'nat and dsr: what picks the endpoint. Default: address for pools with hash: "address", else flow.',
+    })
+    .exactOptional(),
+}
+
 export const tcpListener = z
-  .strictObject({ kind: z.literal('tcp'), ...flowListenerFields })
+  .strictObject({ kind: z.literal('tcp'), ...flowListenerFields, ...modeFields })
   .meta({ id: 'TcpListener', description: 'TCP at the relay.' })
 
 export const tlsListener = z

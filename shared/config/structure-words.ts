@@ -1,7 +1,7 @@
 // zod's issues in an operator's words: what is wrong, and what would be right.
 
 import type * as z from 'zod'
-import { type Door, doors, features } from './doors.ts'
+import { type Door, doors, features, kinds as listenerKinds } from './doors.ts'
 import { didYouMean, listNames, nameKind, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
 import type { Part } from './structure.ts'
@@ -58,13 +58,19 @@ export function describeLayer(
   door: Door,
   able: readonly Door[],
 ): Pick<Description, 'message' | 'mend'> {
-  const open = able.filter(other => doors[other].isOpen).map(other => `"${other}" (${doors[other].says})`)
+  const open = able
+    .filter(other => listenerKinds.includes(other) && doors[other].isOpen)
+    .map(other => `"${other}" (${doors[other].says})`)
   const later = able.filter(other => !doors[other].isOpen)
   const now =
     open.length > 0 ? `Put it on a route of a listener of kind ${open.join(' or ')}.` : 'No open door can do it.'
   if (feature === 'pool.probe') {
     const wait = 'Leave it out: at the edge outliers are judged by real traffic.'
     return { message: `probes run at the relay only so far, not for "${door}" listeners`, mend: wait }
+  }
+  if (door === 'kernel' && able.some(other => other === 'tcp' || other === 'udp')) {
+    const message = `${feature} needs mode "proxy": with mode "nat" or "dsr" no program sees the bytes`
+    return { message, mend: 'Say mode "proxy" on the listener, or leave it out.' }
   }
   const isSameLayer = able.some(other => doors[other].layer === doors[door].layer)
   return {

@@ -56,6 +56,7 @@ export function compileFlowListeners(
       deny: parseCidrs(listener.deny),
       peek: listener.kind === 'tls' ? listener.peek : undefined,
       ending: listener.kind === 'tls' ? listener.ending : undefined,
+      kernel: listener.kernel,
       proxySources: compileProxySources(listener.proxyProtocol),
       matches: mine,
       byName: groupByName(mine),

@@ -75,8 +75,8 @@ export function isGone({ listener, rule, variant, endpoint }: FlowPath, table: T
   return !now.pool.endpoints.some(each => each.of === endpoint.of && each.address.origin === endpoint.address.origin)
 }
 
-function placeOf({ host, port, socketMode }: FlowListener): string {
-  return JSON.stringify([host, port, socketMode])
+function placeOf({ host, port, socketMode, kernel }: FlowListener): string {
+  return JSON.stringify([host, port, socketMode, kernel === undefined])
 }
 
 function rulesOf(table: Table): Map<string, { rule: FlowRule; asks: string[] }> {

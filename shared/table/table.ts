@@ -6,6 +6,7 @@ import type {
   DoorLimits,
   Filters,
   HedgeConfig,
+  KernelConfig,
   PeekConfig,
   RedirectConfig,
   ReplyConfig,
@@ -210,6 +211,8 @@ export interface FlowListener {
   readonly ending: TlsEndingConfig | undefined
   /** Narrowest first: the first that holds the peer says whether its connections begin with a PROXY header. */
   readonly proxySources: readonly { readonly cidr: Cidr; readonly isRequired: boolean }[]
+  /** Undefined: this program carries the bytes. */
+  readonly kernel: KernelConfig | undefined
   /** In rank order: see `flowSteps`. */
   readonly matches: readonly FlowMatch[]
   /** The same by server name, whole or wildcard, each in rank order. */

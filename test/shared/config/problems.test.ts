@@ -190,7 +190,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['cookie affinity of a pool at layer 4', { ...flow({}), pools: { sql: { ...sql, affinity: {} } } },
     ['wrong-layer', 'pools.sql.affinity', 'pool.affinity needs layer 7, and "tcp" listeners are layer 4: route "f" sends to this pool', AT_EDGE]],
   ['a flow hash of a pool at layer 7', pool({ balance: { hash: 'flow' } }),
-    ['wrong-layer', 'pools.app.balance.hash', 'pool.balance.hash.flow needs layer 4, and "edge" listeners are layer 7: route "r" sends to this pool', `${AT_TCP} Not open yet: "udp" and "kernel".`]],
+    ['wrong-layer', 'pools.app.balance.hash', 'pool.balance.hash.flow needs layer 4, and "edge" listeners are layer 7: route "r" sends to this pool', `${AT_TCP} Not open yet: "udp".`]],
   ['listeners of both layers', { listeners: { web, db }, pools: { app }, routes: [{ name: 'r', listener: ['web', 'db'], pool: 'app' }] },
     ['mixed-layers', 'routes[0].listener', 'the route names listeners of layer 4 and of layer 7', 'Write a route for each layer; they may share pools.'],
     ['wrong-scheme', 'pools.app.endpoints[0]', 'route "r" on a "tcp" listener sends to this pool and cannot speak https://', 'Write tcp://, tls:// or unix: here, or give the route a pool of its own.']],

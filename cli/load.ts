@@ -7,7 +7,7 @@ import { extname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Locate } from '../shared/config/findings.ts'
-import { type Config, parse } from '../shared/config/parse.ts'
+import { type Parsed, parse } from '../shared/config/parse.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
 import { parseText } from '../shared/config/text.ts'
 
@@ -20,9 +20,7 @@ export interface LoadedConfig {
   readonly read: (variables?: Variables) => ReadConfig
 }
 
-export interface ReadConfig {
-  readonly config: Config
-  readonly warnings: readonly Problem[]
+export interface ReadConfig extends Parsed {
   /** Where in the text something stands; a module has no such places. */
   readonly locate?: Locate
 }

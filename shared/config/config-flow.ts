@@ -16,8 +16,8 @@ export interface TlsMatchInput extends FlowMatchInput {
   alpn?: string | readonly string[]
 }
 
-export interface FlowVariantInput<Pool extends string = string> {
-  name: string
+export interface FlowVariantInput<Pool extends string = string, Name extends string = string> {
+  name: Name
   weight: number
   pool: Pool
 }
@@ -29,12 +29,17 @@ export interface FlowTimeoutsInput {
   idle?: Duration
 }
 
-export interface FlowRuleInput<Pool extends string = string, Match = TlsMatchInput> {
-  name?: string
+export interface FlowRuleInput<
+  Pool extends string = string,
+  Match = TlsMatchInput,
+  Name extends string = string,
+  Variant extends string = string,
+> {
+  name?: Name
   match?: Match | readonly Match[]
   /** Exactly one of `pool` and `variants`. */
   pool?: Pool
-  variants?: readonly FlowVariantInput<Pool>[]
+  variants?: readonly FlowVariantInput<Pool, Variant>[]
   /** Flows are split by client address. */
   split?: Pick<SplitInput, 'name' | 'salt'>
   /** Tries in all, within the connect timeout. Default 3. */
@@ -42,17 +47,24 @@ export interface FlowRuleInput<Pool extends string = string, Match = TlsMatchInp
   timeouts?: FlowTimeoutsInput
 }
 
-interface FlowRouteHead<Listener extends string> {
-  name: string
+interface FlowRouteHead<Listener extends string, Name extends string> {
+  name: Name
   listener: Listener | readonly Listener[]
 }
 
 type HttpOnly = Exclude<keyof HttpRuleInput | 'hostnames', keyof FlowRuleInput>
-export type FlowRouteInput<Listener extends string = string, Pool extends string = string, Match = TlsMatchInput> =
-  | (FlowRouteHead<Listener> & { rules: readonly FlowRuleInput<Pool, Match>[] } & {
+export type FlowRouteInput<
+  Listener extends string = string,
+  Pool extends string = string,
+  Match = TlsMatchInput,
+  Name extends string = string,
+  Rule extends string = string,
+  Variant extends string = string,
+> =
+  | (FlowRouteHead<Listener, Name> & { rules: readonly FlowRuleInput<Pool, Match, Rule, Variant>[] } & {
       [Field in HttpOnly | Exclude<keyof FlowRuleInput, 'name'>]?: never
     })
-  | (FlowRouteHead<Listener> &
-      Omit<FlowRuleInput<Pool, Match>, 'name'> & { rules?: never } & {
+  | (FlowRouteHead<Listener, Name> &
+      Omit<FlowRuleInput<Pool, Match, string, Variant>, 'name'> & { rules?: never } & {
         [Field in HttpOnly]?: never
       })

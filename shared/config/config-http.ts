@@ -128,8 +128,8 @@ export interface SplitInput {
   expose?: boolean
 }
 
-export interface HttpVariantInput<Pool extends string = string> {
-  name: string
+export interface HttpVariantInput<Pool extends string = string, Name extends string = string> {
+  name: Name
   /** A whole number from 0 to 1,000,000. */
   weight: number
   /** Exactly one of `pool` and `reply`. */
@@ -179,12 +179,16 @@ export interface HttpTimeoutsInput {
   try?: Duration
 }
 
-export interface HttpRuleInput<Pool extends string = string> {
-  name?: string
+export interface HttpRuleInput<
+  Pool extends string = string,
+  Name extends string = string,
+  Variant extends string = string,
+> {
+  name?: Name
   match?: HttpMatchInput | readonly HttpMatchInput[]
   /** Exactly one of `pool`, `variants`, `redirect`, `reply`. */
   pool?: Pool
-  variants?: readonly HttpVariantInput<Pool>[]
+  variants?: readonly HttpVariantInput<Pool, Variant>[]
   redirect?: RedirectInput
   reply?: ReplyInput
   split?: SplitInput
@@ -204,8 +208,8 @@ export interface HttpRuleInput<Pool extends string = string> {
   record?: RecordInput
 }
 
-interface HttpRouteHead<Listener extends string> {
-  name: string
+interface HttpRouteHead<Listener extends string, Name extends string> {
+  name: Name
   /** Default: every `edge` listener. */
   listener?: Listener | readonly Listener[]
   /** `app.example.com` or `*.example.com`; none means any host. */
@@ -213,12 +217,18 @@ interface HttpRouteHead<Listener extends string> {
 }
 
 /** A route with one rule may carry the rule's fields itself. */
-export type HttpRouteInput<Listener extends string = string, Pool extends string = string> =
-  | (HttpRouteHead<Listener> & {
-      rules: readonly HttpRuleInput<Pool>[]
+export type HttpRouteInput<
+  Listener extends string = string,
+  Pool extends string = string,
+  Name extends string = string,
+  Rule extends string = string,
+  Variant extends string = string,
+> =
+  | (HttpRouteHead<Listener, Name> & {
+      rules: readonly HttpRuleInput<Pool, Rule, Variant>[]
       /** For every rule that does not say otherwise. */
       record?: RecordInput
     } & {
       [Field in Exclude<keyof HttpRuleInput, 'name' | 'record'>]?: never
     })
-  | (HttpRouteHead<Listener> & Omit<HttpRuleInput<Pool>, 'name'> & { rules?: never })
+  | (HttpRouteHead<Listener, Name> & Omit<HttpRuleInput<Pool, string, Variant>, 'name'> & { rules?: never })

@@ -2,7 +2,8 @@
 // checked by the compiler, and what a layer cannot do does not compile on a route of that layer.
 // The same shape is accepted as JSON or YAML; `parse.ts` turns any of them into a `Config`.
 
-import type { FlowMatchInput, FlowRouteInput } from './config-flow.ts'
+import type { ExpectInput } from './config-expect.ts'
+import type { FlowMatchInput, FlowRouteInput, TlsMatchInput } from './config-flow.ts'
 import type { HttpRouteInput } from './config-http.ts'
 import type { ListenerInput } from './config-listener.ts'
 import type { PoolInput } from './config-pool.ts'
@@ -12,6 +13,8 @@ export interface ConfigInput {
   listeners: Readonly<Record<string, ListenerInput>>
   pools: Readonly<Record<string, PoolInput>>
   routes: readonly (HttpRouteInput | FlowRouteInput)[]
+  /** What requests and flows are to get; `check` proves it. */
+  expect?: readonly ExpectInput[]
 }
 
 type TcpMatchInput = FlowMatchInput & { sni?: never; alpn?: never }
@@ -22,19 +25,30 @@ type ListenersOf<Listeners, Kind> = {
 
 /**
  * Gives a config its types and returns it unchanged.
- * A pool or listener that is not there, or a path match on a `tcp` route, does not compile.
+ * A pool or listener that is not there, or a path match on a `tcp` route, does not compile; nor does a case that expects
+ * a route, rule, variant or pool that is not there.
  */
 export function defineConfig<
   const Listeners extends Readonly<Record<string, ListenerInput>>,
   const Pools extends Readonly<Record<string, PoolInput>>,
+  Name extends string,
+  Rule extends string,
+  Variant extends string,
 >(config: {
   listeners: Listeners
   pools: Pools
   routes: readonly (
-    | HttpRouteInput<ListenersOf<Listeners, 'edge'>, keyof Pools & string>
-    | FlowRouteInput<ListenersOf<Listeners, 'tcp' | 'tls'>, keyof Pools & string, TcpMatchInput>
-    | FlowRouteInput<ListenersOf<Listeners, 'tls'>, keyof Pools & string>
+    | HttpRouteInput<ListenersOf<Listeners, 'edge'>, keyof Pools & string, Name, Rule, Variant>
+    | FlowRouteInput<ListenersOf<Listeners, 'tcp' | 'tls'>, keyof Pools & string, TcpMatchInput, Name, Rule, Variant>
+    | FlowRouteInput<ListenersOf<Listeners, 'tls'>, keyof Pools & string, TlsMatchInput, Name, Rule, Variant>
   )[]
+  expect?: readonly ExpectInput<{
+    listener: keyof Listeners & string
+    pool: keyof Pools & string
+    route: NoInfer<Name>
+    rule: NoInfer<Rule> | `${number}`
+    variant: NoInfer<Variant> | (keyof Pools & string)
+  }>[]
 }): ConfigInput {
   return config as ConfigInput
 }

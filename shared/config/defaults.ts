@@ -1,6 +1,8 @@
 // Every default and every bound of the config in one place, each with where it comes from.
 
 export const defaults = {
+  /** A client of a case: of a block that is kept for documentation (RFC 5737). */
+  caseFrom: '192.0.2.1:50000',
   /** As in Gateway API: temporary unless said otherwise. */
   redirectStatus: 302,
   replyContentType: 'text/plain; charset=utf-8',

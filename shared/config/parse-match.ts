@@ -105,7 +105,7 @@ function readMethods(
   return [...new Set(methods)]
 }
 
-function readCountries(
+export function readCountries(
   input: string | readonly string[] | undefined,
   place: Place,
   findings: Findings,
@@ -132,7 +132,8 @@ function eachText(input: string | readonly string[] | undefined, place: Place): 
 type ValueInput = string | { exact: string } | { regex: string } | { present: true } | { absent: true }
 type ValuesInput = Readonly<Record<string, ValueInput>> | undefined
 
-function readHeaders(input: ValuesInput, place: Place, findings: Findings): NamedValueMatch[] {
+/** Values that header fields have to have. */
+export function readHeaders(input: ValuesInput, place: Place, findings: Findings): NamedValueMatch[] {
   return readValues(input, place, findings, (name, here) => {
     checkHeaderName(name, here, findings)
     return name.toLowerCase()

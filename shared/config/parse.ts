@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { checkTogether } from './check-together.ts'
 import type { Variables } from './endpoint-address.ts'
 import { collectFindings, type Locate } from './findings.ts'
+import { type ExpectedCase, readCases } from './parse-expect.ts'
 import { readListeners } from './parse-listener.ts'
 import { readPools } from './parse-pool.ts'
 import { readRoutes } from './parse-route.ts'
@@ -21,15 +22,19 @@ export interface ParseOptions {
   readonly locate?: Locate
 }
 
+export interface Parsed {
+  readonly config: Config
+  /** What requests and flows are to get. No plane is told of it. */
+  readonly cases: readonly ExpectedCase[]
+  readonly warnings: readonly Problem[]
+}
+
 /**
  * Reads a config of any origin: the export of routes.ts, JSON, YAML. Structure is checked part by part, so that a slip in
  * one rule does not hide those of the next, and meaning wherever the structure allows.
  * @throws ConfigError with every problem found, warnings too, when at least one is an error. Nothing else, on any plain data.
  */
-export function parse(
-  input: unknown,
-  options: ParseOptions = {},
-): { readonly config: Config; readonly warnings: readonly Problem[] } {
+export function parse(input: unknown, options: ParseOptions = {}): Parsed {
   const findings = collectFindings(options.locate)
   const part = { name: 'config', schema: wholeConfig, door: undefined }
   const raw = copyPlain(input, findings)
@@ -52,8 +57,17 @@ export function parse(
     placeOf: routes.placeOf,
   })
 
+  const isKnown = (list: string) =>
+    !findings.problems.some(({ severity, path }) => severity === 'error' && path.startsWith(list))
+  const cases = readCases(whole['expect'], {
+    findings,
+    doorOf: broken.has('listeners') ? undefined : listeners.doorOf,
+    pools: isKnown('pools') ? pools.pools : undefined,
+    routes: isKnown('routes') ? routes.routes : undefined,
+  })
+
   if (findings.problems.some(problem => problem.severity === 'error')) throw new ConfigError(findings.problems)
-  return { config, warnings: findings.problems }
+  return { config, cases, warnings: findings.problems }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -66,6 +80,7 @@ const wholeConfig = z.strictObject({
   listeners: z.record(z.string(), z.unknown()),
   pools: z.record(z.string(), z.unknown()),
   routes: z.array(z.unknown()),
+  expect: z.array(z.unknown()).min(1).exactOptional(),
 })
 
 /** A config with every default filled in: durations in milliseconds, sizes in bytes, shorthands spelled out. */

@@ -17,7 +17,7 @@ import {
 } from './schema-route.ts'
 import { between, duration, list, oneOrMore, patterned, record, size, text, whole } from './schema-values.ts'
 
-const valueMatch = z
+export const valueMatch = z
   .union([
     z.string(),
     z.strictObject({ exact: z.string() }),

@@ -2,6 +2,7 @@
 // judged in `parse.ts`, which reads a config part by part; the whole is here for the JSON Schema and for editors.
 
 import * as z from 'zod'
+import { expectedCases } from './schema-expect.ts'
 import { flowRouteHead, flowRule, flowRuleWhole } from './schema-flow.ts'
 import { httpRouteHead, httpRule, httpRuleWhole, recording } from './schema-http.ts'
 import { edgeListener, tcpListener, tlsListener } from './schema-listener.ts'
@@ -28,6 +29,7 @@ export const configSchema = z.strictObject({
     description: 'Groups of interchangeable endpoints, by name.',
   }),
   routes: z.array(route).readonly().meta({ description: 'What matches, and what is done with it.' }),
+  expect: expectedCases.exactOptional(),
 })
 
 /** What the schema takes: `ConfigInput` and an optional `$schema`. */

@@ -13,7 +13,7 @@ import {
 } from 'yaml'
 import type { Variables } from './endpoint-address.ts'
 import { type Locate, type Place, show } from './findings.ts'
-import { type Config, parse } from './parse.ts'
+import { type Parsed, parse } from './parse.ts'
 import { ConfigError, type Problem } from './problem.ts'
 
 /**
@@ -22,10 +22,7 @@ import { ConfigError, type Problem } from './problem.ts'
  * wrong later.
  * @throws ConfigError with every problem found. Nothing else, on any text.
  */
-export function parseText(
-  text: string,
-  variables?: Variables,
-): { readonly config: Config; readonly warnings: readonly Problem[]; readonly locate: Locate } {
+export function parseText(text: string, variables?: Variables): Parsed & { readonly locate: Locate } {
   if (text.length > LONGEST) throw unreadable(`the text is longer than ${LONGEST} characters`, 'Split the config up.')
   const lines = new LineCounter()
   const document = readDocument(text, lines)

@@ -118,6 +118,57 @@ describe('defineConfig', () => {
   })
 })
 
+describe('expected cases', () => {
+  const routes = [
+    {
+      name: 'shop',
+      rules: [
+        { name: 'api', match: { path: '/api' }, pool: 'app' },
+        {
+          name: 'all',
+          variants: [
+            { name: 'old', weight: 9, pool: 'app' },
+            { name: 'new', weight: 1, pool: 'app' },
+          ],
+        },
+      ],
+    },
+    { name: 'sql', listener: 'db', pool: 'sql' },
+  ] as const
+  const request = 'https://shop.example.com/'
+
+  test('speak of routes, rules, variants, pools and listeners that are there', () => {
+    const config = defineConfig({
+      listeners,
+      pools,
+      routes,
+      expect: [
+        { request, gets: { route: 'shop', rule: 'all', variant: ['old', 'new'], pool: 'app' } },
+        { request: { url: request, method: 'POST', listener: 'web' }, gets: { rule: '1', status: 404 } },
+        { flow: { listener: 'db', from: '10.0.0.1' }, gets: { route: 'sql', variant: 'sql' } },
+      ],
+    })
+    expectTypeOf(config).toEqualTypeOf<ConfigInput>()
+  })
+
+  test('and of no others', () => {
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ request, gets: { route: 'shp' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ request, gets: { rule: 'al' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ request, gets: { variant: ['old', 'nwe'] } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ request, gets: { pool: 'ap' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ flow: { listener: 'd' }, gets: { pool: 'sql' } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ flow: { listener: 'db' }, gets: { status: 200 } }] })
+    // @ts-expect-error
+    defineConfig({ listeners, pools, routes, expect: [{ request }] })
+  })
+})
+
 describe('the types and the zod schema', () => {
   test('say the same of the parts', () => {
     expectTypeOf<In<typeof httpMatch>>().toEqualTypeOf<HttpMatchInput>()

@@ -2,23 +2,29 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { packConfig } from '../shared/config/packed.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
+import type { Problem } from '../shared/config/problem.ts'
 import { addConfigOptions, bindingsFor, type ConfigOptions, isDeploy, variablesFor } from './config-options.ts'
+import { type Coverage, coverageOf } from './coverage.ts'
+import { renderCoverage } from './coverage-text.ts'
 import { CannotRun, EXIT, EXIT_CODES } from './exit.ts'
-import { judge } from './judge.ts'
+import { type Judged, judge, withLine } from './judge.ts'
 import { loadConfig } from './load.ts'
 import { paint } from './paint.ts'
 import { countProblems, plural, renderProblem, shortPath } from './problems.ts'
 import { guarded } from './run.ts'
+import type { PlaneVariables } from './variables.ts'
 
 interface CheckOptions extends ConfigOptions {
   readonly json?: true
   readonly strict?: true
   readonly local?: true
   readonly emit?: string
+  readonly coverage?: true
+  readonly minCoverage?: number
 }
 
 export function addCheck(program: Command, answer: (exitCode: number) => void): void {
@@ -36,6 +42,8 @@ export function addCheck(program: Command, answer: (exitCode: number) => void): 
       '--emit <file>',
       "write the edge's part as JSON, which wrangler bundles; nothing is written when there are errors",
     )
+    .option('--coverage', 'say which rules, matches and variants no case under expect reaches')
+    .option('--min-coverage <percent>', 'fail when the cases reach less of them', readPercent)
     .option('--json', 'print { file, ok, errors, warnings, problems }')
     .addHelpText('after', EXAMPLES)
     .action((file: string | undefined, options: CheckOptions) => guarded(options, answer, () => check(file, options)))
@@ -45,27 +53,61 @@ async function check(file: string | undefined, options: CheckOptions): Promise<n
   const isLocal = options.local === true || process.env.WRANGLER_COMMAND === 'dev'
   const loaded = await loadConfig(file)
   const variables = variablesFor(options, isLocal)
-  const { config, problems } = judge(loaded, {
-    variables,
-    isLocal,
-    isDeploy: isDeploy(),
-    bindings: bindingsFor(options),
-  })
+  const judged = judge(loaded, { variables, isLocal, isDeploy: isDeploy(), bindings: bindingsFor(options) })
+  const { config } = judged
+  const proof = config === undefined ? undefined : await proveAll(judged, config, variables, options)
+  const problems = [...(proof?.problems ?? []), ...judged.problems]
   const errors = problems.filter(problem => problem.severity === 'error').length
   const warnings = problems.length - errors
   const ok = errors === 0 && (options.strict !== true || warnings === 0)
   const shown = shortPath(loaded.file)
 
   if (ok && config !== undefined && options.emit !== undefined) emitEdgePart(config, options.emit)
+  const coverage = proof?.coverage
   if (options.json === true) {
-    console.log(JSON.stringify({ file: shown, ok, errors, warnings, problems }, null, 2))
+    const cases = proof === undefined ? undefined : { cases: proof.cases, ...(coverage && { coverage }) }
+    console.log(JSON.stringify({ file: shown, ok, errors, warnings, problems, ...cases }, null, 2))
     return ok ? EXIT.ok : EXIT.problems
   }
   for (const problem of problems) console.log(renderProblem(problem, shown))
+  if (coverage !== undefined) console.log(renderCoverage(coverage))
   const verdict = ok ? paint('green', 'ok') : paint('red', 'not ok')
-  const size = config === undefined ? '' : ` (${describe(config)})`
+  const size = config === undefined ? '' : ` (${describe(config, proof?.cases ?? 0)})`
   console.log(`${shown}: ${verdict}, ${countProblems(problems)}${size}`)
   return ok ? EXIT.ok : EXIT.problems
+}
+
+interface Proven {
+  readonly cases: number
+  readonly problems: readonly Problem[]
+  readonly coverage: Coverage | undefined
+}
+
+/** The cases of a config that is right in itself, and what they reach. */
+async function proveAll(
+  { cases, locate }: Judged,
+  config: Config,
+  { workers, relay }: PlaneVariables,
+  { coverage: isAsked, minCoverage }: CheckOptions,
+): Promise<Proven> {
+  // The Worker's rooms are brought in only where there is something to ask of them.
+  const { asked, problems, reached } =
+    cases.length === 0
+      ? { asked: 0, problems: [], reached: [] }
+      : await (await import('./prove.ts')).prove(cases, config, { workers, relay: isDeploy() ? undefined : relay })
+  const coverage = isAsked === true || minCoverage !== undefined ? coverageOf(config, reached) : undefined
+  const low = coverage !== undefined && coverage.percent < (minCoverage ?? 0) ? [tooLow(coverage, minCoverage!)] : []
+  return { cases: asked, coverage, problems: [...problems.map(problem => withLine(problem, locate)), ...low] }
+}
+
+function tooLow({ percent, unreached }: Coverage, wanted: number): Problem {
+  return {
+    severity: 'error',
+    code: 'low-coverage',
+    path: 'expect',
+    message: `the cases reach ${percent} % of the rules, matches and variants, and ${wanted} % are asked for`,
+    mend: `Add a case for ${unreached[0]!.name}.`,
+  }
 }
 
 /** What the Worker imports as `fourseven:config`: a JSON string, see `packConfig`. */
@@ -79,14 +121,21 @@ function emitEdgePart(config: Config, file: string): void {
   }
 }
 
-function describe(config: Config): string {
+function describe(config: Config, cases: number): string {
   const rules = config.routes.reduce((sum, route) => sum + route.rules.length, 0)
   return [
     plural(config.listeners.length, 'listener'),
     plural(config.routes.length, 'route'),
     plural(rules, 'rule'),
     plural(config.pools.length, 'pool'),
+    ...(cases === 0 ? [] : [plural(cases, 'case')]),
   ].join(', ')
+}
+
+function readPercent(text: string): number {
+  const percent = Number(text)
+  if (!/^\d{1,3}$/.test(text) || percent > 100) throw new InvalidArgumentError('Write a whole number from 0 to 100.')
+  return percent
 }
 
 const EXAMPLES = `
@@ -95,6 +144,7 @@ Examples:
   fourseven check routes.yaml --strict              a warning fails too
   fourseven check routes.ts --var APP=https://a.example.com
   fourseven check shared/routes.ts --env staging    with [env.staging.vars] of wrangler.toml
+  fourseven check routes.yaml --coverage            what no case under "expect" reaches
   fourseven check shared/routes.ts --emit dist/edge/config.json
 
 Variables for \${NAME}, the stronger first: --var; .dev.vars (with --local); [vars] of wrangler.toml here, for the edge;

@@ -18,6 +18,7 @@ import { refusalOf } from '../workers/refuse.ts'
 import { lengthOf } from '../workers/try.ts'
 import type { Place } from './ask.ts'
 import { askOperatorJson } from './ask-operator.ts'
+import { askedRequest } from './asked-request.ts'
 import { addConfigOptions, type ConfigOptions, variablesFor } from './config-options.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { renderFlowExplanation, renderHttpExplanation } from './explain-text.ts'
@@ -149,27 +150,11 @@ function sendingOf(request: Request, options: RequestOptions): Sending {
   return { body, isUpgrade: headers.has('upgrade') }
 }
 
-/** As it would reach the Worker: what the platform adds itself is in `CF-Connecting-IP` and `cf`. */
-function asRequest(url: URL, options: RequestOptions): Request {
-  const headers = new Headers()
-  for (const [name, value] of options.header ?? []) headers.append(name, value)
-  if (!headers.has('host')) headers.set('host', url.host)
-  if (options.data !== undefined) {
-    if (!headers.has('content-length')) headers.set('content-length', String(options.data))
-    if (!headers.has('content-type')) headers.set('content-type', 'application/x-www-form-urlencoded')
-  }
-  if (options.cookie !== undefined) headers.append('cookie', options.cookie)
-  if (options.client !== undefined) {
-    headers.set('cf-connecting-ip', options.client)
-    if (!headers.has('x-forwarded-for')) headers.set('x-forwarded-for', options.client)
-  }
-  const method = options.request ?? (options.data === undefined ? 'GET' : 'POST')
-  const request = new Request(url, { method, headers })
-  // workerd puts Host into the URL as it is, whatever it holds: `curl -H 'Host: …' http://127.0.0.1:8787/` can be explained
-  // as it stands, and what no honest client sends is malformed here too.
-  const raw = `${url.protocol}//${headers.get('host')}${url.pathname}${url.search}`
-  Object.defineProperty(request, 'url', { value: raw })
-  return Object.assign(request, { cf: options.country === undefined ? undefined : { country: options.country } })
+/** The options as curl means them. */
+function asRequest(url: URL, { header = [], cookie, request, data, client, country }: RequestOptions): Request {
+  const method = request ?? (data === undefined ? 'GET' : 'POST')
+  const headers = cookie === undefined ? header : [...header, ['cookie', cookie] as const]
+  return askedRequest({ url, method, headers, data, client, country })
 }
 
 async function explainConnection(

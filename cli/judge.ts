@@ -4,6 +4,7 @@
 import { advise } from '../shared/config/advice.ts'
 import { formatPlace, type Locate, type Place } from '../shared/config/findings.ts'
 import type { Config } from '../shared/config/parse.ts'
+import type { ExpectedCase } from '../shared/config/parse-expect.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
 import { flowShadowProblems } from '../shared/explain/flow-shadow.ts'
@@ -18,6 +19,10 @@ import type { PlaneVariables } from './variables.ts'
 export interface Judged {
   /** Undefined when there are errors: a bad config is never half used. */
   readonly config: Config | undefined
+  /** What requests and flows are to get; empty when there are errors. */
+  readonly cases: readonly ExpectedCase[]
+  /** Where in the text something stands; undefined for a module. */
+  readonly locate: Locate | undefined
   /** Errors first, then warnings, each in the order of the file. */
   readonly problems: readonly Problem[]
 }
@@ -34,15 +39,17 @@ export interface Circumstances {
 
 /** Judges a loaded config. Each plane's part is compiled with that plane's own variables, as it will be where it runs. */
 export function judge(loaded: LoadedConfig, circumstances: Circumstances): Judged {
-  if (loaded.problems.length > 0) return { config: undefined, problems: loaded.problems }
+  if (loaded.problems.length > 0) return { ...NOTHING, problems: loaded.problems }
   const { variables, isLocal, isDeploy, bindings } = circumstances
   const problems: Problem[] = []
   let config: Config | undefined
   let locate: Locate | undefined
+  let cases: readonly ExpectedCase[] = []
   try {
     const parsed = isDeploy ? parseForDeploy(loaded, variables) : parseWith(loaded, variables)
     config = parsed.config
     locate = parsed.locate
+    cases = parsed.cases
     problems.push(...parsed.warnings)
     const edge = compilePart(config, 'workers', variables, problems)
     const relay = isDeploy ? undefined : compilePart(config, 'relay', variables, problems)
@@ -55,7 +62,8 @@ export function judge(loaded: LoadedConfig, circumstances: Circumstances): Judge
     problems.push(...error.problems)
   }
   const placed = inOrder(problems).map(problem => withLine(problem, locate))
-  return { config: placed.some(problem => problem.severity === 'error') ? undefined : config, problems: placed }
+  if (placed.some(problem => problem.severity === 'error')) return { ...NOTHING, problems: placed }
+  return { config, cases, locate, problems: placed }
 }
 
 function parseWith(loaded: LoadedConfig, variables: PlaneVariables): ReadConfig {
@@ -115,7 +123,7 @@ function inOrder(problems: readonly Problem[]): Problem[] {
 }
 
 /** `parse` gives lines itself; what is found later has a path only. */
-function withLine(problem: Problem, locate: Locate | undefined): Problem {
+export function withLine(problem: Problem, locate: Locate | undefined): Problem {
   if (problem.line !== undefined || problem.path === '') return problem
   const spot = locate?.(placeOf(problem.path))
   return spot === undefined ? problem : { ...problem, line: spot.line, column: spot.column }
@@ -127,3 +135,5 @@ function placeOf(path: string): Place {
     index !== undefined ? Number(index) : quoted !== undefined ? (JSON.parse(quoted) as string) : name!,
   )
 }
+
+const NOTHING = { config: undefined, cases: [], locate: undefined } as const

@@ -103,4 +103,20 @@ export default defineConfig({
       pool: 'echo',
     },
   ],
+
+  // What is promised. `npx fourseven check` proves each line with the decision that the planes make, before a deploy too.
+  expect: [
+    { request: 'https://app.example.com/api/orders', gets: { rule: 'api', pool: 'api', path: '/v1/orders' } },
+    { request: { method: 'POST', url: 'https://app.example.com/api/orders' }, gets: { rule: 'api-writes' } },
+    { request: 'https://app.example.com/docs/a', gets: { status: 301, location: 'https://app.example.com/guide/a' } },
+    { request: 'https://app.example.com/healthz', gets: { status: 200, body: 'ok\n' } },
+    { request: 'https://app.example.com/', gets: { rule: 'all', variant: ['stable', 'canary'] } },
+    {
+      request: { url: 'https://app.example.com/', cookies: { canary: 'always' } },
+      gets: { pool: 'canary', requestHeaders: { 'x-variant': 'canary' } },
+    },
+    { request: 'https://api.example.com/orders', gets: { route: 'api-host', pool: 'api' } },
+    { request: 'https://elsewhere.example.com/', gets: { status: 404 } },
+    { flow: { listener: 'echo' }, gets: { pool: 'echo' } },
+  ],
 })

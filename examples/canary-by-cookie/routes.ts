@@ -30,4 +30,23 @@ export default defineConfig({
       ],
     },
   ],
+  // What is promised; `fourseven check` proves it before each deploy.
+  expect: [
+    {
+      name: 'testers get either, by weight',
+      request: { url: 'https://shop.example.com/cart', cookies: { beta: '1' } },
+      gets: { rule: 'beta', variant: ['stable', 'canary'] },
+    },
+    {
+      name: 'who asks for the canary gets it',
+      request: { url: 'https://shop.example.com/cart', cookies: { beta: 'always' } },
+      gets: { pool: 'canary', responseHeaders: { 'x-fourseven-variant': 'canary' } },
+    },
+    {
+      name: 'paying is never part of the trial',
+      request: { url: 'https://shop.example.com/checkout/pay', cookies: { beta: 'always' } },
+      gets: { rule: 'checkout', pool: 'stable' },
+    },
+    { request: 'https://shop.example.com/cart', gets: { rule: 'everybody', pool: 'stable' } },
+  ],
 })

@@ -1,7 +1,14 @@
 // File descriptors that are left. With none at all libuv takes waiting connections and closes them by itself
-// (`uv__emfile_trick`): their clients see an orderly end, and we see nothing. So one is kept free to accept with.
+// (`uv__emfile_trick`): their clients see an orderly end, and we see nothing. So one is kept free to accept with, and each
+// flow that waits before it is connected keeps the one that its endpoint will need.
 
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import type { Flow } from './flow.ts'
+
+/** Whether a relay is near its limit: then flows keep descriptors. */
+export interface Descriptors {
+  areShort: boolean
+}
 
 /**
  * How many this process may have; undefined when the system does not say. Node raises its own limit to the hard one
@@ -17,20 +24,44 @@ export function descriptorLimit(): number | undefined {
 }
 
 /**
- * Whether a connection just accepted would take the last one together with its endpoint's. Tried out, by opening two,
- * only where so many flows make it possible.
+ * Whether a flow just accepted may stay: there is a descriptor for its endpoint, and one more to accept with. Only where
+ * so many flows make it possible that there is none; from there on a flow keeps the first one until it is connected, and
+ * so do those that wait already. What they wait for (a PROXY header, a ClientHello, a place in the pool) may come for all
+ * of them at once.
+ *
+ * @param others accepted before and not over yet
  */
-export function isLast(flows: number): boolean {
-  if (2 * flows + farFromFull < limit) return false
-  let first: number | undefined
+export function mayStay(descriptors: Descriptors, flow: Flow, others: ReadonlySet<Flow>): boolean {
+  const wereShort = descriptors.areShort
+  descriptors.areShort = 2 * others.size + farFromFull >= limit
+  if (!descriptors.areShort) return true
+  if (!wereShort) for (const other of others) if (other.side === undefined) keepDescriptor(other)
+  if (!keepDescriptor(flow)) return false
+  const spare = openOne()
+  if (spare === undefined) freeDescriptor(flow)
+  else closeSync(spare)
+  return spare !== undefined
+}
+
+/** Takes one that `freeDescriptor` gives back. False when none is left. */
+export function keepDescriptor(flow: Flow): boolean {
+  flow.kept ??= openOne()
+  return flow.kept !== undefined
+}
+
+/** Whoever opens a connection next gets it. False when the flow kept none. */
+export function freeDescriptor(flow: Flow): boolean {
+  if (flow.kept === undefined) return false
+  closeSync(flow.kept)
+  flow.kept = undefined
+  return true
+}
+
+function openOne(): number | undefined {
   try {
-    first = openSync('/dev/null', 'r')
-    closeSync(openSync('/dev/null', 'r'))
-    return false
+    return openSync('/dev/null', 'r')
   } catch {
-    return true
-  } finally {
-    if (first !== undefined) closeSync(first)
+    return undefined
   }
 }
 

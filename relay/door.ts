@@ -11,7 +11,7 @@ import { type Observed, settle } from '../shared/pool/observed.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import { type Admissions, admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
 import { mustCarry, readCarried } from './carried.ts'
-import { isLast } from './descriptors.ts'
+import { type Descriptors, freeDescriptor, mayStay } from './descriptors.ts'
 import { readFacts } from './facts.ts'
 import { type Flow, openFlow } from './flow.ts'
 import { type Forwarded, forward, type Host, keepAliveMs } from './forward.ts'
@@ -38,6 +38,7 @@ export interface Plane {
   readonly flows: Set<Flow>
   /** Flows that wait for a place in their pool; they are in `flows` too. */
   readonly waiting: WaitingRooms
+  readonly descriptors: Descriptors
   /** Called when `flows` has become empty. */
   readonly onceOver: Set<() => void>
 }
@@ -116,7 +117,7 @@ async function serve(plane: Plane, door: Door, accepted: Socket): Promise<void> 
   let facts = readFacts(accepted, door.name, now, pathOf(listener))
   counts.accepted += 1
   const flow = openFlow(new Side(onread => adopt(accepted, onread)), facts, acceptedAt)
-  const over = overLimit(plane, door, listener, now)
+  const over = overLimit(plane, door, listener, flow)
   if (over !== undefined) {
     counts.overLimit += 1
     flow.client.reset()
@@ -150,6 +151,7 @@ async function serve(plane: Plane, door: Door, accepted: Socket): Promise<void> 
     outcome = refusal('proxy_internal_error')
   }
   counts.open -= 1
+  freeDescriptor(flow)
   if (admitted !== undefined) leaveAddress(door.admissions, admitted)
   plane.flows.delete(flow)
   plane.onRecord(flowRecord(facts, flow.decision, outcome, performance.now() - acceptedAt))
@@ -158,9 +160,10 @@ async function serve(plane: Plane, door: Door, accepted: Socket): Promise<void> 
   if (plane.flows.size === 0) for (const done of plane.onceOver) done()
 }
 
-function overLimit(plane: Plane, door: Door, listener: FlowListener, now: number): Reason | undefined {
+function overLimit(plane: Plane, door: Door, listener: FlowListener, flow: Flow): Reason | undefined {
   if (door.counts.open >= listener.maxConnections) return 'connection_limit'
-  return admitPace(door.admissions, listener, now) ?? (isLast(plane.flows.size) ? 'relay_exhausted' : undefined)
+  const tooFast = admitPace(door.admissions, listener, flow.facts.now)
+  return tooFast ?? (mayStay(plane.descriptors, flow, plane.flows) ? undefined : 'relay_exhausted')
 }
 
 async function carryOut(

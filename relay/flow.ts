@@ -22,6 +22,8 @@ export interface Flow {
   endpoint: Endpoint | undefined
   /** The connection to that. */
   side: Side | undefined
+  /** A file descriptor for that connection, while there is none and descriptors are short. */
+  kept: number | undefined
   /** Ends it from outside, wherever it stands. */
   cut: (reason: Reason) => void
   /** Looks for a break that nobody told of; asked every now and then. */
@@ -40,6 +42,7 @@ export function openFlow(client: Side, facts: FlowFacts, acceptedAt: number): Fl
     decision: undefined,
     endpoint: undefined,
     side: undefined,
+    kept: undefined,
     cut: () => flow.client.reset(),
     look: () => {},
   }

@@ -11,6 +11,7 @@ import { next, whyNone } from '../shared/pool/balance.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { claim, learn, type Observed, type Outcome, settle } from '../shared/pool/observed.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
+import { freeDescriptor, keepDescriptor } from './descriptors.ts'
 import type { Flow } from './flow.ts'
 import { type Approach, type Reach, reach } from './reach.ts'
 import type { Side } from './side.ts'
@@ -106,6 +107,8 @@ class Tries {
   private way: Reach | undefined
   private side: Side | undefined
   private startedAt = 0
+  /** It took the descriptor that the flow had kept for it. */
+  private hasKept = false
   private timer: NodeJS.Timeout | undefined
   private cutReason: Reason | undefined
 
@@ -162,6 +165,7 @@ class Tries {
     }
     this.tried.push(endpoint)
     this.startedAt = performance.now()
+    this.hasKept = freeDescriptor(this.flow)
     this.way = reach(this.host, endpoint.address, this.approach, outcome => {
       if (typeof outcome === 'string') {
         this.failed(attempt, outcome)
@@ -218,6 +222,7 @@ class Tries {
   private endTry(outcome: Outcome, reason: Reason): void {
     this.way!.giveUp()
     this.way = undefined
+    if (this.hasKept) keepDescriptor(this.flow)
     clearTimeout(this.timer)
     this.note(reason)
     settle(this.observed, this.decision.pool, this.tried.at(-1)!, outcome, this.elapsedMs(), this.host.now())

@@ -117,6 +117,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     onRecord: options.onRecord,
     flows: new Set(),
     waiting: openWaitingRooms(),
+    descriptors: { areShort: false },
     onceOver: new Set(),
   }
   const addresses = new Map<string, ListenAddress>()

@@ -183,7 +183,7 @@ async function untilItShouldEnd(
   const sockets = () =>
     operator === undefined
       ? relay.listening()
-      : [...relay.listening(), [operatorKey(options.operator!), operator.server] as const]
+      : [...relay.listening(), [operatorKey(options.operator!), operator.handle()] as const]
   const path = resolve(options.takeover)
   try {
     const offer = await offerSockets(path, sockets, () => {
@@ -220,7 +220,7 @@ async function openOperatorFor(
   rest: Pick<Parameters<typeof openOperator>[0], 'metrics' | 'isReady' | 'reload'>,
 ): Promise<OperatorPort | undefined> {
   if (place === undefined) return undefined
-  const handle = taken?.sockets.get(operatorKey(place))
+  const handle = taken?.sockets.get(operatorKey(place))?.[0]
   taken?.sockets.delete(operatorKey(place))
   try {
     return await openOperator({

@@ -15,13 +15,14 @@ import { type Descriptors, freeDescriptor, mayStay } from './descriptors.ts'
 import { readFacts } from './facts.ts'
 import { type Flow, openFlow } from './flow.ts'
 import { type Forwarded, forward, type Host, keepAliveMs } from './forward.ts'
+import type { OpenTls } from './open-tls.ts'
 import { openingOf } from './opening.ts'
 import { pipe } from './pipe.ts'
+import type { BoundHandle } from './place.ts'
 import type { PoolTls } from './pool-tls.ts'
 import type { Approach } from './reach.ts'
 import { type FlowOutcome, type FlowRecord, flowRecord, refusal } from './record.ts'
 import { Side } from './side.ts'
-import type { SocketFile } from './socket-file.ts'
 import { callNext, isWaitedFor, joinQueue, leaveQueue, untilTurn, type WaitingRooms } from './waiting.ts'
 
 /** What all doors of a relay share. */
@@ -43,15 +44,19 @@ export interface Plane {
   readonly onceOver: Set<() => void>
 }
 
+/**
+ * A listener as one thread serves it, made from the plane of that thread, the listener, and sockets bound before: the main
+ * thread binds them, and this may be any thread.
+ */
 export interface Door {
-  /** A reload may put another one here; whoever came in before goes on with its own. */
-  kind: DoorKind
   readonly name: string
-  readonly server: Server
-  /** Of a unix socket, while it listens. */
-  file: SocketFile | undefined
   readonly counts: ListenerCounts
-  readonly admissions: Admissions
+  /** Accepts on this socket too, which is the door's from then on. Resolves with the system's error when it cannot. */
+  readonly listen: (handle: BoundHandle) => Promise<NodeJS.ErrnoException | undefined>
+  /** Accepts nothing more. Resolves when its descriptors are closed; what came in goes on. */
+  readonly close: () => Promise<void>
+  /** A reload brings the listener in another form; whoever came in before goes on with the one before. */
+  readonly renew: (listener: FlowListener, tls: OpenTls) => void
 }
 
 export interface ListenerCounts {
@@ -95,21 +100,74 @@ export interface Admission {
 
 type ForwardDecision = FlowDecision & { readonly do: 'forward' }
 
-/** Makes the server of a listener; nothing listens yet. */
-export function openDoor(plane: Plane, listener: FlowListener, kind: DoorKind): Door {
+/** The door of a stream listener; it accepts nothing yet. */
+export function openDoor(
+  plane: Plane,
+  listener: FlowListener,
+  tls: OpenTls,
+  kindOf: (listener: FlowListener, tls: OpenTls) => DoorKind,
+): Door {
   const counts: ListenerCounts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0 }
-  const server = createServer({
-    pauseOnConnect: true,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: keepAliveMs,
-  })
-  const door: Door = { kind, name: listener.name, server, file: undefined, counts, admissions: openAdmissions() }
-  server.on('connection', accepted => void serve(plane, door, accepted))
-  return door
+  const servers = new Set<Server>()
+  const entry: Entry = { name: listener.name, kind: kindOf(listener, tls), counts, admissions: openAdmissions() }
+  return {
+    name: listener.name,
+    counts,
+    listen: handle => {
+      const server = createServer({
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: keepAliveMs,
+      })
+      server.on('connection', accepted => void serve(plane, entry, accepted))
+      servers.add(server)
+      return listenOn(server, handle, counts)
+    },
+    close: async () => {
+      for (const server of servers) if (server.listening) server.close()
+      // The descriptors are closed by then; flows that came through the door go on.
+      await new Promise(resolve => setImmediate(resolve))
+    },
+    renew: (now, opened) => {
+      entry.kind = kindOf(now, opened)
+    },
+  }
 }
 
-async function serve(plane: Plane, door: Door, accepted: Socket): Promise<void> {
+/** What a connection that comes in has to know of its door. */
+interface Entry {
+  kind: DoorKind
+  readonly name: string
+  readonly counts: ListenerCounts
+  readonly admissions: Admissions
+}
+
+/** As Node's cluster does it: `listen` takes no handle of a unix socket but by its number, and then two would own it. */
+function listenOn(
+  server: Server,
+  handle: BoundHandle,
+  counts: ListenerCounts,
+): Promise<NodeJS.ErrnoException | undefined> {
+  const inner = server as Server & {
+    _handle: BoundHandle
+    _listen2: (address: null, port: number, kind: number, backlog: number) => void
+  }
+  return new Promise(resolve => {
+    server.once('error', resolve)
+    server.once('listening', () => {
+      server.off('error', resolve)
+      server.on('error', () => {
+        counts.failedAccepts += 1
+      })
+      resolve(undefined)
+    })
+    inner._handle = handle
+    inner._listen2(null, -1, -1, longestQueue)
+  })
+}
+
+async function serve(plane: Plane, door: Entry, accepted: Socket): Promise<void> {
   const { counts, kind } = door
   const acceptedAt = performance.now()
   const listener = plane.table.flowListeners.get(door.name)!
@@ -160,7 +218,7 @@ async function serve(plane: Plane, door: Door, accepted: Socket): Promise<void> 
   if (plane.flows.size === 0) for (const done of plane.onceOver) done()
 }
 
-function overLimit(plane: Plane, door: Door, listener: FlowListener, flow: Flow): Reason | undefined {
+function overLimit(plane: Plane, door: Entry, listener: FlowListener, flow: Flow): Reason | undefined {
   if (door.counts.open >= listener.maxConnections) return 'connection_limit'
   const tooFast = admitPace(door.admissions, listener, flow.facts.now)
   return tooFast ?? (mayStay(plane.descriptors, flow, plane.flows) ? undefined : 'relay_exhausted')
@@ -287,3 +345,6 @@ function adopt(accepted: Socket, onread: OnReadOpts): Socket {
   shell.destroy()
   return socket
 }
+
+/** Connections the system holds until we take them; it has a bound of its own (`net.core.somaxconn`, often 4,096). */
+const longestQueue = 4096

@@ -11,7 +11,12 @@ export interface Drains {
   readonly stop: () => void
 }
 
-export function createDrains(plane: Plane, onEvent: (event: RelayEvent) => void): Drains {
+/** @param cut ends the flows that are on an endpoint, in every thread */
+export function createDrains(
+  plane: Pick<Plane, 'table' | 'observed' | 'host'>,
+  cut: (endpointId: string) => void,
+  onEvent: (event: RelayEvent) => void,
+): Drains {
   /** By endpoint id: ends its flows when the time is up. */
   const draining = new Map<string, NodeJS.Timeout>()
   const find = (id: string): { pool: Pool; endpoint: Endpoint } | undefined => {
@@ -28,10 +33,7 @@ export function createDrains(plane: Plane, onEvent: (event: RelayEvent) => void)
       const { pool, endpoint } = found
       const isNew = !draining.has(id)
       clearTimeout(draining.get(id))
-      const cut = () => {
-        for (const flow of plane.flows) if (flow.endpoint?.id === id) flow.cut('drained')
-      }
-      draining.set(id, setTimeout(cut, drainMs).unref())
+      draining.set(id, setTimeout(cut, drainMs, id).unref())
       markDraining(plane.observed, pool, endpoint)
       if (isNew) onEvent(relayEvent('endpoint_draining', pool, endpoint, null, plane.host.now()))
       return true

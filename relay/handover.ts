@@ -4,9 +4,8 @@
 //   new: take            old: socket (one at a time; the new one says next), … , end
 //   new: listening       old: stops accepting, gives the unix socket up: yours; drains
 
-import type { Server } from 'node:net'
 import { connectIpc, type IpcPipe, listenIpc } from './ipc-pipe.ts'
-import type { ListeningHandle } from './listen.ts'
+import type { BoundHandle } from './place.ts'
 import { removeSocketFile, removeStale, socketFileAt } from './socket-file.ts'
 
 export interface Offer {
@@ -24,7 +23,7 @@ export interface Offer {
  */
 export async function offerSockets(
   path: string,
-  listening: () => readonly (readonly [place: string, server: Server])[],
+  listening: () => readonly (readonly [place: string, handle: BoundHandle])[],
   onTaken: () => void,
 ): Promise<Offer> {
   await removeStale(path)
@@ -54,25 +53,24 @@ export async function offerSockets(
 
 function serveTaker(
   pipe: IpcPipe,
-  listening: () => readonly (readonly [place: string, server: Server])[],
+  listening: () => readonly (readonly [place: string, handle: BoundHandle])[],
   taken: (pipe: IpcPipe) => Promise<void>,
 ): void {
-  let left: (readonly [place: string, server: Server])[] = []
+  let left: (readonly [place: string, handle: BoundHandle])[] = []
   pipe.onMessage = ({ say }) => {
     if (say === 'take') left = [...listening()]
     if (say === 'take' || say === 'next') {
       const next = left.shift()
-      const handle = (next?.[1] as (Server & { _handle: ListeningHandle | null }) | undefined)?._handle
-      if (next === undefined || handle == null) pipe.send({ say: 'end' })
-      else pipe.send({ say: 'socket', place: next[0] }, handle)
+      if (next === undefined) pipe.send({ say: 'end' })
+      else pipe.send({ say: 'socket', place: next[0] }, next[1])
     } else if (say === 'listening') void taken(pipe)
     else pipe.close()
   }
 }
 
 export interface Taken {
-  /** By the place each stands for. */
-  readonly sockets: Map<string, ListeningHandle>
+  /** By the place they stand for: one, or as many as share it. */
+  readonly sockets: Map<string, BoundHandle[]>
   /**
    * Says that we listen. Resolves when the old relay has stopped accepting and `path` is free, or has ended by itself in
    * between. Sockets that are still in `sockets` are closed: nobody would ever accept there.
@@ -86,14 +84,17 @@ export interface Taken {
 export async function takeSockets(path: string): Promise<Taken | undefined> {
   const pipe = await connectIpc(path)
   if (pipe === undefined) return undefined
-  const sockets = new Map<string, ListeningHandle>()
+  const sockets = new Map<string, BoundHandle[]>()
   const giveUp = () => {
-    for (const socket of sockets.values()) socket.close()
+    for (const socket of [...sockets.values()].flat()) socket.close()
     pipe.close()
   }
   await answered(pipe, 'take', ({ say, place }, socket) => {
     if (say === 'end') return true
-    if (say === 'socket' && socket !== undefined) sockets.set(String(place), socket as ListeningHandle)
+    if (say === 'socket' && socket !== undefined) {
+      const others = sockets.get(String(place)) ?? []
+      sockets.set(String(place), [...others, socket as BoundHandle])
+    }
     pipe.send({ say: 'next' })
     return false
   })
@@ -104,10 +105,10 @@ export async function takeSockets(path: string): Promise<Taken | undefined> {
       // Where it ended by itself its sockets are ours all the same.
       await answered(pipe, 'listening', ({ say }) => say === 'yours').catch(nothing)
       pipe.close()
-      for (const [place, socket] of sockets) {
+      for (const [place, left] of sockets) {
         const file = place.startsWith('unix:') ? socketFileAt(place.slice('unix:'.length), false) : undefined
         if (file !== undefined) removeSocketFile(file)
-        socket.close()
+        for (const socket of left) socket.close()
       }
     },
   }

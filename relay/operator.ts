@@ -6,16 +6,16 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
 import { isLoopback, parseAddress, parseHostPort } from '../shared/wire/address.ts'
-import type { ListenAddress, ListeningHandle } from './listen.ts'
 import { liveFlows, livePools } from './live.ts'
 import type { Metrics } from './metrics.ts'
+import type { BoundHandle, ListenAddress } from './place.ts'
 import type { Relay } from './relay.ts'
 
 export interface OperatorOptions {
   readonly host: string
   readonly port: number
   /** A listening socket that another relay hands over, in place of host and port. */
-  readonly handle?: ListeningHandle | undefined
+  readonly handle?: BoundHandle | undefined
   readonly relay: Relay
   readonly metrics: Metrics
   /** Whoever changes something has to say it; undefined: nobody has to, on loopback, and elsewhere nobody may. */
@@ -33,7 +33,8 @@ export interface ReloadAnswer {
 
 export interface OperatorPort {
   readonly address: ListenAddress
-  readonly server: Server
+  /** The socket that it listens on. */
+  readonly handle: () => BoundHandle
   readonly close: () => void
 }
 
@@ -54,7 +55,8 @@ export function openOperator(options: OperatorOptions): Promise<OperatorPort> {
         server.close()
         server.closeIdleConnections()
       }
-      resolve({ address: { host: place.address, port: place.port }, server, close })
+      const { _handle: listening } = server as Server & { readonly _handle: BoundHandle }
+      resolve({ address: { host: place.address, port: place.port }, handle: () => listening, close })
     })
   })
 }

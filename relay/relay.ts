@@ -1,6 +1,5 @@
 // Starts the L4 plane of a config and stops it again. All listeners open or none does.
 
-import type { Server } from 'node:net'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
@@ -9,23 +8,20 @@ import type { Draw } from '../shared/pool/draw.ts'
 import { createObserved } from '../shared/pool/observed.ts'
 import type { Pool } from '../shared/pool/pool.ts'
 import { compile } from '../shared/table/compile.ts'
+import { difference } from '../shared/table/difference.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
-import { type Door, type DoorKind, type ListenerCounts, openDoor, type Plane } from './door.ts'
+import type { ListenerCounts, Plane } from './door.ts'
+import { openDoors } from './doors.ts'
 import { createDrains } from './drain.ts'
 import type { RelayEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
-import { addressOf, closeDoor, type ListenAddress, type ListeningHandle, listen } from './listen.ts'
+import { listenProblem } from './listen-problem.ts'
 import { type NameEvent, Names, namesIn, type ResolveName, resolveBy } from './names.ts'
-import { describeFault } from './pem-files.ts'
-import { PoolTls } from './pool-tls.ts'
+import { type BoundHandle, bindPlace, type ListenAddress, leavePlace, type Place } from './place.ts'
 import { startProbes } from './probe.ts'
 import type { FlowRecord } from './record.ts'
-import { drainGone, exchangeDoors, foresee, numbersInUse, type Reloaded, swap } from './reload.ts'
-import { blind } from './tcp.ts'
-import { tlsKind } from './tls.ts'
-import { TlsEnding } from './tls-ending.ts'
-import { callAll, openWaitingRooms } from './waiting.ts'
+import { exchangePlaces, makeRoom, numbersInUse, type PlaceKeeping, type Reloaded } from './reload.ts'
 
 export interface RelayOptions {
   /** May hold the edge's part too; it is left aside. */
@@ -41,7 +37,7 @@ export interface RelayOptions {
   /** How names of endpoints become addresses. Default: DNS, then the system. */
   readonly resolveName?: ResolveName
   /** Listening sockets that another relay hands over, by `placeKey`; what a listener uses is taken out. */
-  readonly inherited?: Map<string, ListeningHandle>
+  readonly inherited?: Map<string, readonly BoundHandle[]>
   /** Called when changed files cannot be used; what was there before stays in use. Default: a warning of the process. */
   readonly onProblem?: (problem: Problem) => void
   readonly draw?: () => Draw
@@ -54,7 +50,7 @@ export interface Relay {
   /** What it holds, to be looked at. */
   readonly plane: Readonly<Plane>
   /** Listening sockets with their `placeKey`, to be handed over. */
-  readonly listening: () => readonly (readonly [place: string, server: Server])[]
+  readonly listening: () => readonly (readonly [place: string, handle: BoundHandle])[]
   /**
    * Replaces the config: listeners are opened and closed, everything else changes by one pointer. Flows that have lost
    * their listener, rule, variant or endpoint may go on for `drainMs` (default 30 s), then they end with the reason
@@ -65,7 +61,7 @@ export interface Relay {
   readonly foresee: (config: Config, variables: Variables) => Promise<Reloaded>
   /** What each listener listens on, by its name; the port as the system gave it where the config says 0. */
   readonly addresses: ReadonlyMap<string, ListenAddress>
-  /** By listener name; live. */
+  /** By listener name, as of now. */
   readonly counts: ReadonlyMap<string, Readonly<ListenerCounts>>
   /**
    * Sends nothing new to the endpoint (`pool/name`). What is open goes on, and is reset after `drainMs` (default 30 s,
@@ -98,75 +94,84 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 
   const names = new Names(options.resolveName ?? resolveBy(), (event, isOther) => {
     options.onName?.(event)
-    if (isOther && isRunning) renew()
+    if (isOther && isRunning) void inTurn(renew)
   })
   await names.follow(namesIn(compile(part, variables)))
   const table = compile(part, variables, undefined, names.addresses)
-  let tls = openTls(table, onProblem)
-  const plane: Plane = {
-    table,
-    observed: createObserved({
-      slots: Math.max(table.slots.size, roomForEndpoints),
-      pools: Math.max(table.pools.length, roomForPools),
-      shared: false,
-      firstTurn: draw() % 2 ** 32,
-    }),
-    host: { ...thisHost, ...options.host },
-    draw,
-    poolTls: tls.poolTls,
-    onRecord: options.onRecord,
-    flows: new Set(),
-    waiting: openWaitingRooms(),
-    descriptors: { areShort: false },
-    onceOver: new Set(),
-  }
-  const addresses = new Map<string, ListenAddress>()
-  const counts = new Map<string, Readonly<ListenerCounts>>()
-  let doors: ReadonlyMap<string, Door> = new Map()
-
-  const openWith = (opened: OpenTls) => async (listener: FlowListener) => {
-    const door = openDoor(plane, listener, kindOf(listener, opened))
-    const key = placeKey(listener)
-    const handle = options.inherited?.get(key)
-    options.inherited?.delete(key)
-    const problem = await listen(door, listener, handle)
-    return problem ?? door
-  }
-  const keep = (now: ReadonlyMap<string, Door>) => {
-    doors = now
-    for (const name of addresses.keys()) if (!now.has(name)) forgetDoor(name)
-    for (const [name, door] of now) {
-      addresses.set(name, addressOf(door, plane.table.flowListeners.get(name)!))
-      counts.set(name, door.counts)
-    }
-  }
-  const forgetDoor = (name: string) => {
-    addresses.delete(name)
-    counts.delete(name)
-  }
-  const first = await exchangeDoors(doors, { ...table, flowListeners: new Map() }, table, openWith(tls))
-  if (first.problems.length > 0) {
+  const host = { ...thisHost, ...options.host }
+  const observed = createObserved({
+    slots: Math.max(table.slots.size, roomForEndpoints),
+    pools: Math.max(table.pools.length, roomForPools),
+    shared: false,
+    firstTurn: draw() % 2 ** 32,
+  })
+  const doors = openDoors({ table, observed, host, draw, onRecord: options.onRecord, onProblem })
+  if ('length' in doors) {
     names.stop()
-    tls.close()
-    throw new ConfigError(first.problems)
+    throw new ConfigError(doors)
   }
-  keep(first.doors)
+  const { plane } = doors
+  let places: ReadonlyMap<string, Place> = new Map()
+
+  const keeping: PlaceKeeping = {
+    take: async listener => {
+      const key = placeKey(listener)
+      const place = await bindPlace(listener, options.inherited?.get(key) ?? [])
+      options.inherited?.delete(key)
+      return 'handles' in place ? place : listenProblem(listener, place)
+    },
+    leave: async (name, place) => {
+      await doors.close(name)
+      leavePlace(place)
+    },
+    comeBack: async listener => {
+      const place = await bindPlace(listener, [])
+      if (!('handles' in place)) return listenProblem(listener, place)
+      return (await accept(listener, place)) ?? place
+    },
+  }
+  /** On a place that is the listener's; whoever else came to listen there in between is a Problem. */
+  const accept = async (listener: FlowListener, place: Place): Promise<Problem | undefined> => {
+    const error = await doors.accept(listener.name, place.handles)
+    if (error === undefined) return undefined
+    leavePlace(place)
+    return listenProblem(listener, error)
+  }
+  const acceptAll = async (taken: ReadonlyMap<string, Place>): Promise<readonly Problem[]> => {
+    const problems: Problem[] = []
+    for (const [name, place] of taken) {
+      const problem = await accept(plane.table.flowListeners.get(name)!, place)
+      if (problem !== undefined) problems.push(problem)
+    }
+    return problems
+  }
+  const first = await exchangePlaces(places, { ...table, flowListeners: new Map() }, table, keeping)
+  const problems = first.problems.length > 0 ? first.problems : await acceptAll(first.taken)
+  if (problems.length > 0) {
+    names.stop()
+    await doors.stop(0)
+    for (const place of first.taken.values()) leavePlace(place)
+    throw new ConfigError(problems)
+  }
+  places = first.places
 
   const tlsOf = (pool: Pool) => {
     const { context, config } = plane.poolTls.of(pool, undefined)
     return { context: context.now, serverName: config?.serverName }
   }
-  const probes = startProbes({ observed: plane.observed, now: plane.host.now, draw, onEvent, tlsOf }, table.pools)
-  const drains = createDrains(plane, onEvent)
-  const looking = setInterval(() => {
-    for (const flow of plane.flows) flow.look()
-    callAll(plane.waiting)
-  }, lookMs).unref()
-  const draining = new Set<NodeJS.Timeout>()
+  const probes = startProbes({ observed, now: host.now, draw, onEvent, tlsOf }, table.pools)
+  const drains = createDrains(plane, id => doors.cut(id), onEvent)
   /** The same config, with the addresses that its names have now. No flow is ended: DNS speaks of new ones. */
-  const renew = () => {
-    swap(plane, compile(part, variables, numbersInUse(plane), names.addresses))
-    probes.follow(plane.table.pools)
+  const renew = async () => {
+    if (!isRunning) return
+    const after = compile(part, variables, numbersInUse(plane), names.addresses)
+    // Certificates that cannot be used now were said when their files changed.
+    if (doors.prepare(after).problems.length === 0) swapTo(after)
+  }
+  const swapTo = (after: Table) => {
+    makeRoom(plane, after)
+    doors.commit()
+    probes.follow(after.pools)
   }
   /** Those that are not resolved too, which the table may have left out. */
   const wanted = () => namesIn(compile(part, variables))
@@ -175,32 +180,35 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     await names.follow(new Set([...wanted(), ...namesIn(compile(next, given))]))
     return { part: next, table: compile(next, given, numbersInUse(plane), names.addresses) }
   }
+  /** What it would do; it is prepared then. */
+  const foresee = async (after: Table): Promise<Reloaded> => {
+    const prepared = doors.prepare(after)
+    if (prepared.problems.length > 0) throw new ConfigError(prepared.problems)
+    return { difference: difference(plane.table, after), drained: prepared.drained }
+  }
   const reload = async (config: Config, given: Variables, drainMs: number): Promise<Reloaded> => {
-    const prepared = await prepare(config, given)
-    const after = prepared.table
-    const opened = openTls(after, onProblem)
-    const exchanged = await exchangeDoors(doors, plane.table, after, openWith(opened))
+    const { part: nextPart, table: after } = await prepare(config, given)
+    const foreseen = await foresee(after)
+    const exchanged = await exchangePlaces(places, plane.table, after, keeping)
+    places = exchanged.places
     if (exchanged.problems.length > 0) {
-      opened.close()
-      keep(exchanged.doors)
+      doors.discard()
       throw new ConfigError(exchanged.problems)
     }
-    const foreseen = foresee(plane, after)
-    for (const [name, door] of exchanged.doors) door.kind = kindOf(after.flowListeners.get(name)!, opened)
-    swap(plane, after)
-    plane.poolTls = opened.poolTls
-    tls.close()
-    tls = opened
-    part = prepared.part
+    swapTo(after)
+    part = nextPart
     variables = given
-    keep(exchanged.doors)
-    probes.follow(after.pools)
-    callAll(plane.waiting)
-    if (foreseen.drained > 0) draining.add(drainGone(plane, drainMs))
+    for (const problem of await acceptAll(exchanged.taken)) onProblem(problem)
+    for (const [name, place] of exchanged.leaving) {
+      // The door of a listener that moved closed when its new one opened.
+      if (exchanged.taken.has(name)) leavePlace(place)
+      else await keeping.leave(name, place)
+    }
+    doors.drainGone(drainMs)
     return foreseen
   }
   let turn: Promise<unknown> = Promise.resolve()
-  /** One after the other: two reloads at once would open the same doors. */
+  /** One after the other: two reloads at once would take the same places. */
   const inTurn = <Result>(action: () => Promise<Result>): Promise<Result> => {
     const result = turn.then(action)
     turn = result.catch(nothing).then(() => (isRunning ? names.follow(wanted()) : undefined))
@@ -209,26 +217,37 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   isRunning = true
   return {
     keepInherited: () => {
-      for (const { file } of doors.values()) if (file !== undefined) file.isShared = false
+      for (const { file } of places.values()) if (file !== undefined) file.isShared = false
     },
     plane,
-    addresses,
-    counts,
-    listening: () => [...doors].map(([name, { server }]) => [placeKey(plane.table.flowListeners.get(name)!), server]),
+    get addresses() {
+      return new Map([...places].map(([name, { address }]) => [name, address]))
+    },
+    get counts() {
+      return new Map([...doors.open].map(([name, { counts }]) => [name, counts]))
+    },
+    listening: () =>
+      [...places].flatMap(([name, { handles }]) => {
+        const key = placeKey(plane.table.flowListeners.get(name)!)
+        return handles.map(handle => [key, handle] as const)
+      }),
     reload: (config, given, drainMs = defaultDrainMs) => inTurn(() => reload(config, given, drainMs)),
-    foresee: (config, given) => inTurn(async () => foresee(plane, (await prepare(config, given)).table)),
+    foresee: (config, given) =>
+      inTurn(async () => {
+        const foreseen = await foresee((await prepare(config, given)).table)
+        doors.discard()
+        return foreseen
+      }),
     drain: drains.drain,
     undrain: drains.undrain,
     stop: async ({ drainMs, isHandedOver = false }) => {
       isRunning = false
       names.stop()
       probes.stop()
-      for (const door of doors.values()) closeDoor(door, isHandedOver)
-      await drain(plane, drainMs)
-      clearInterval(looking)
       drains.stop()
-      for (const timer of draining) clearTimeout(timer)
-      tls.close()
+      doors.stopAccepting()
+      for (const place of places.values()) leavePlace(place, isHandedOver)
+      await doors.stop(drainMs)
     },
   }
 }
@@ -237,70 +256,6 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 export function placeKey({ name, host, port }: FlowListener): string {
   const place = formatHostPort(host, port)
   return port === 0 && !host.startsWith('/') ? `${name} ${place}` : place
-}
-
-function kindOf(listener: FlowListener, { endings }: OpenTls): DoorKind {
-  return listener.kind === 'tls' ? tlsKind(endings.get(listener.name)) : blind
-}
-
-interface OpenTls {
-  readonly poolTls: PoolTls
-  readonly endings: ReadonlyMap<string, TlsEnding>
-  readonly close: () => void
-}
-
-/** @throws ConfigError with all certificates that cannot be used */
-function openTls(table: Table, onProblem: (problem: Problem) => void): OpenTls {
-  const problems: Problem[] = []
-  const attempt = (path: string, open: () => void) => {
-    try {
-      open()
-    } catch (error) {
-      problems.push(certificateProblem(path, describeFault(error), 'error'))
-    }
-  }
-  const poolTls = new PoolTls((pool, fault) => onProblem(certificateProblem(`pools.${pool}.tls`, fault, 'warning')))
-  const endings = new Map<string, TlsEnding>()
-  const close = () => {
-    poolTls.close()
-    for (const ending of endings.values()) ending.close()
-  }
-  for (const pool of table.pools) attempt(`pools.${pool.name}.tls`, () => poolTls.add(pool))
-  for (const { name, ending, peek } of table.flowListeners.values()) {
-    if (ending === undefined) continue
-    const path = `listeners.${name}.certificates`
-    const say = (fault: string) => onProblem(certificateProblem(path, fault, 'warning'))
-    attempt(path, () => endings.set(name, new TlsEnding(ending, peek!.timeoutMs, say)))
-  }
-  if (problems.length === 0) return { poolTls, endings, close }
-  close()
-  throw new ConfigError(problems)
-}
-
-function certificateProblem(path: string, message: string, severity: Problem['severity']): Problem {
-  const mend = 'Name PEM files that this user may read: a certificate, and the key that belongs to it.'
-  return { severity, code: 'bad-certificate', path, message, mend }
-}
-
-async function drain(plane: Plane, drainMs: number): Promise<void> {
-  await untilOver(plane, drainMs)
-  for (const flow of plane.flows) flow.cut('drained')
-  await untilOver(plane, lastMs)
-}
-
-/** Until every flow is over, at most so long. */
-function untilOver(plane: Plane, ms: number): Promise<void> {
-  const { flows } = plane
-  if (flows.size === 0) return Promise.resolve()
-  return new Promise(resolve => {
-    const done = () => {
-      clearTimeout(timer)
-      plane.onceOver.delete(done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    plane.onceOver.add(done)
-  })
 }
 
 function randomDraw(): Draw {
@@ -313,7 +268,3 @@ function nothing(): void {}
 const roomForEndpoints = 16_384
 const roomForPools = 1_024
 const defaultDrainMs = 30_000
-/** How often flows are looked at that wait for one side: a walk over ten thousand takes less than a millisecond. */
-const lookMs = 1000
-/** Sockets that were reset close in the next turns of the event loop. */
-const lastMs = 1000

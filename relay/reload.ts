@@ -1,14 +1,14 @@
-// The swap of a reload: doors that are new are opened, the pointer is replaced, doors that left are closed, and flows that
-// lost what they stand on are drained. Nothing has happened when a door cannot be opened.
+// What a reload has to do beside the swap: places that are new are taken and others are left, numbers in what is observed
+// are given to new endpoints, and flows that lost what they stand on are found. A place that cannot be taken changes nothing.
 
 import type { Problem } from '../shared/config/problem.ts'
 import { markNew } from '../shared/pool/health.ts'
 import { forget, grow, type Observed } from '../shared/pool/observed.ts'
 import { type Difference, difference, isGone } from '../shared/table/difference.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
-import type { Door, Plane } from './door.ts'
+import type { Plane } from './door.ts'
 import type { Flow } from './flow.ts'
-import { closeDoor } from './listen.ts'
+import { leavePlace, type Place } from './place.ts'
 
 export interface Reloaded {
   readonly difference: Difference
@@ -16,60 +16,75 @@ export interface Reloaded {
   readonly drained: number
 }
 
-/** How doors are made and opened; a Problem says why one cannot be. */
-export type OpenDoor = (listener: FlowListener) => Promise<Door | Problem>
-
-/** What a reload to this table would do; nothing is changed. */
-export function foresee(plane: Plane, after: Table): Reloaded {
-  return { difference: difference(plane.table, after), drained: goneFlows(plane, after).length }
+/** How places are taken and left. */
+export interface PlaceKeeping {
+  /** A Problem says why it cannot be. */
+  readonly take: (listener: FlowListener) => Promise<Place | Problem>
+  /** Nobody listens there when this resolves. */
+  readonly leave: (name: string, place: Place) => Promise<void>
+  /** Undoes a leave: takes the place again and listens there. */
+  readonly comeBack: (listener: FlowListener) => Promise<Place | Problem>
 }
 
 /**
- * Opens what `after` has and the doors have not, closes what it has no more, and gives the doors from then on. With
- * problems one could not be opened, and the doors are as they were. A listener whose new place is still held by one that
- * leaves is opened after that one is closed, so that for a moment nobody listens there.
+ * Takes the places that `after` has and the listeners have not, and gives all from then on, beside those to be left when
+ * the table is in force. With problems one could not be taken, and everything is as it was. A listener whose new place
+ * is still held by one that leaves takes it after that one has left, so that for a moment nobody listens there.
  */
-export async function exchangeDoors(
-  doors: ReadonlyMap<string, Door>,
+export async function exchangePlaces(
+  places: ReadonlyMap<string, Place>,
   before: Table,
   after: Table,
-  open: OpenDoor,
-): Promise<{ readonly doors: Map<string, Door>; readonly problems: readonly Problem[] }> {
+  keeping: PlaceKeeping,
+): Promise<Exchanged> {
   const { added, removed, moved } = difference(before, after).listeners
   const leaving = [...removed, ...moved]
-  const opened = new Map<string, Door>()
+  const taken = new Map<string, Place>()
   const problems: Problem[] = []
-  const closedEarly: string[] = []
+  const leftEarly: string[] = []
   for (const name of [...added, ...moved]) {
     const listener = after.flowListeners.get(name)!
-    let door = await open(listener)
-    if ('severity' in door) {
+    let place = await keeping.take(listener)
+    if ('severity' in place) {
       const holder = leaving.find(other => isSamePlace(before.flowListeners.get(other)!, listener))
-      if (holder !== undefined && !closedEarly.includes(holder)) {
-        await close(doors.get(holder)!)
-        closedEarly.push(holder)
-        door = await open(listener)
+      if (holder !== undefined && !leftEarly.includes(holder)) {
+        await keeping.leave(holder, places.get(holder)!)
+        leftEarly.push(holder)
+        place = await keeping.take(listener)
       }
     }
-    if ('severity' in door) problems.push(door)
-    else opened.set(name, door)
+    if ('severity' in place) problems.push(place)
+    else taken.set(name, place)
   }
-  const now = new Map(doors)
-  if (problems.length > 0) {
-    for (const door of opened.values()) await close(door)
-    for (const name of closedEarly) {
-      const door = await open(before.flowListeners.get(name)!)
-      if ('severity' in door) problems.push(door)
-      else now.set(name, door)
+  const now = new Map(places)
+  const undo = async () => {
+    for (const place of taken.values()) leavePlace(place)
+    for (const name of leftEarly) {
+      const place = await keeping.comeBack(before.flowListeners.get(name)!)
+      if ('severity' in place) problems.push(place)
+      else now.set(name, place)
     }
-    return { doors: now, problems }
   }
+  if (problems.length > 0) {
+    await undo()
+    return { places: now, taken: new Map(), leaving: new Map(), problems, undo: async () => {} }
+  }
+  const stillToLeave = new Map<string, Place>()
   for (const name of leaving) {
-    if (!closedEarly.includes(name)) await close(doors.get(name)!)
+    if (!leftEarly.includes(name)) stillToLeave.set(name, places.get(name)!)
     now.delete(name)
   }
-  for (const [name, door] of opened) now.set(name, door)
-  return { doors: now, problems }
+  for (const [name, place] of taken) now.set(name, place)
+  return { places: now, taken, leaving: stillToLeave, problems, undo }
+}
+
+export interface Exchanged {
+  /** By listener name. */
+  readonly places: ReadonlyMap<string, Place>
+  readonly taken: ReadonlyMap<string, Place>
+  readonly leaving: ReadonlyMap<string, Place>
+  readonly problems: readonly Problem[]
+  readonly undo: () => Promise<void>
 }
 
 /** One address may stand for all of the machine. */
@@ -77,13 +92,12 @@ function isSamePlace(a: FlowListener, b: FlowListener): boolean {
   return a.port === b.port && (a.port !== 0 || a.host === b.host)
 }
 
-/** Puts the new table in place. Counts, ejections and turns stay; an endpoint new to a pool that served ramps up. */
-export function swap(plane: Plane, after: Table): void {
+/** Makes room for a table in what is observed; an endpoint new to a pool that served ramps up. Right before the swap. */
+export function makeRoom(plane: Plane, after: Table): void {
   const before = plane.table
   const { observed } = plane
   // In place: whoever holds it settles into the new columns.
   Object.assign(observed, grow(observed, highest(after.slots) + 1, highest(after.poolIndexes) + 1))
-  plane.table = after
   const now = plane.host.now()
   for (const pool of after.pools) {
     const old = before.pools.find(({ name }) => name === pool.name)
@@ -113,18 +127,7 @@ export function numbersInUse({ table, observed }: Plane): Pick<Table, 'slots' | 
   return { slots, poolIndexes }
 }
 
-/**
- * Ends in `drainMs` every flow of now that has then lost what it stands on, with the reason `drained`. One whose endpoint
- * has come back by then goes on. Gives the timer.
- */
-export function drainGone(plane: Plane, drainMs: number): NodeJS.Timeout {
-  const flows = new Set(goneFlows(plane, plane.table))
-  const cut = () => {
-    for (const flow of goneFlows(plane, plane.table)) if (flows.has(flow)) flow.cut('drained')
-  }
-  return setTimeout(cut, drainMs).unref()
-}
-
+/** Flows that would have lost their listener, rule, variant or endpoint under this table. */
 export function goneFlows(plane: Plane, table: Table): Flow[] {
   const gone: Flow[] = []
   for (const flow of plane.flows) {
@@ -134,13 +137,6 @@ export function goneFlows(plane: Plane, table: Table): Flow[] {
     if (isGone({ listener: facts.listener, rule, variant, endpoint }, table)) gone.push(flow)
   }
   return gone
-}
-
-async function close(door: Door): Promise<void> {
-  if (!door.server.listening) return
-  closeDoor(door, false)
-  // The descriptor is closed by then; flows that came through the door go on.
-  await new Promise(resolve => setImmediate(resolve))
 }
 
 function isUsed(column: Observed['open'], index: number): boolean {

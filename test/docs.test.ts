@@ -365,7 +365,7 @@ function codesIn(folders: readonly string[]): Map<string, Set<string>> {
       for (const name of quotedCodes(line.split(/, (?:at|path|message)\b/)[0]!)) add(name, severity)
     }
   }
-  for (const [, name] of read('relay/listen.ts').matchAll(/return \[\s*'([a-z-]+)'/g)) add(name!, 'error')
+  for (const [, name] of read('relay/listen-problem.ts').matchAll(/return \[\s*'([a-z-]+)'/g)) add(name!, 'error')
   return codes
 }
 

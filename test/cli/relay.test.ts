@@ -290,7 +290,7 @@ describe('a takeover', () => {
     relay.stop()
     expect((await relay.ended).code).toBe(0)
     expect(readdirSync(folder)).toEqual(['r.json'])
-  })
+  }, 90_000)
 
   test('that has no more use for a unix socket takes its file away', async () => {
     const folder = folderWith({})
@@ -316,7 +316,7 @@ describe('a takeover', () => {
     before.stop()
     expect((await before.ended).stdout).not.toContain('taken_over')
     const server = createServer(socket => socket.end('the new one')).listen({
-      fd: taken.sockets.get(`unix:${path}`)!.fd,
+      fd: taken.sockets.get(`unix:${path}`)![0]!.fd,
     })
     onTestFinished(() => void server.close())
     expect(await ask({ path })).toBe('the new one')

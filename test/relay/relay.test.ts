@@ -1,6 +1,6 @@
 import { createServer, Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { listenProblem } from '../../relay/listen.ts'
+import { listenProblem } from '../../relay/listen-problem.ts'
 import { startRelay } from '../../relay/relay.ts'
 import type { Config } from '../../shared/config/parse.ts'
 import { ConfigError, type Problem } from '../../shared/config/problem.ts'

@@ -1,0 +1,191 @@
+// The doors of one thread and the flows that came through them. A relay with one thread has them in the main thread, one
+// with more has these in each: nothing here knows which.
+
+import type { Problem } from '../shared/config/problem.ts'
+import type { Draw } from '../shared/pool/draw.ts'
+import type { Observed } from '../shared/pool/observed.ts'
+import type { FlowListener, Table } from '../shared/table/table.ts'
+import { type Door, openDoor, type Plane } from './door.ts'
+import type { Host } from './forward.ts'
+import { type OpenTls, openTls } from './open-tls.ts'
+import type { BoundHandle } from './place.ts'
+import type { FlowRecord } from './record.ts'
+import { goneFlows } from './reload.ts'
+import { blind } from './tcp.ts'
+import { tlsKind } from './tls.ts'
+import { callAll, openWaitingRooms } from './waiting.ts'
+
+export interface DoorsOptions {
+  readonly table: Table
+  readonly observed: Observed
+  readonly host: Host
+  readonly draw: () => Draw
+  readonly onRecord: (record: FlowRecord) => void
+  readonly onProblem: (problem: Problem) => void
+}
+
+export interface Prepared {
+  /** With any, it cannot be put in force. */
+  readonly problems: readonly Problem[]
+  /** Flows that would lose their listener, rule, variant or endpoint. */
+  readonly drained: number
+}
+
+/** Certificates that cannot be used are problems, given back in place of doors. */
+export function openDoors(options: DoorsOptions): Doors | readonly Problem[] {
+  const tls = openTls(options.table, options.onProblem)
+  return 'length' in tls ? tls : new Doors(options, tls)
+}
+
+export class Doors {
+  readonly plane: Plane
+  /** By listener name. */
+  readonly open = new Map<string, Door>()
+  private readonly onProblem: (problem: Problem) => void
+  private tls: OpenTls
+  private prepared: { readonly table: Table; readonly tls: OpenTls } | undefined
+  private readonly timers = new Set<NodeJS.Timeout>()
+  private readonly looking: NodeJS.Timeout
+
+  constructor({ table, observed, host, draw, onRecord, onProblem }: DoorsOptions, tls: OpenTls) {
+    this.onProblem = onProblem
+    this.tls = tls
+    const { poolTls } = tls
+    const waiting = openWaitingRooms()
+    this.plane = {
+      table,
+      observed,
+      host,
+      draw,
+      poolTls,
+      onRecord,
+      flows: new Set(),
+      waiting,
+      descriptors: { areShort: false },
+      onceOver: new Set(),
+    }
+    this.looking = setInterval(() => {
+      for (const flow of this.plane.flows) flow.look()
+      callAll(waiting)
+    }, lookMs).unref()
+  }
+
+  /**
+   * Opens the door of a listener of the table in force; one of that name that was there before closes. Resolves with the
+   * system's error when it cannot accept there.
+   */
+  async accept(name: string, handles: readonly BoundHandle[]): Promise<NodeJS.ErrnoException | undefined> {
+    const door = makeDoor(this.plane, this.plane.table.flowListeners.get(name)!, this.tls)
+    for (const handle of handles) {
+      const error = await door.listen(handle)
+      if (error === undefined) continue
+      await door.close()
+      return error
+    }
+    const before = this.open.get(name)
+    this.open.set(name, door)
+    await before?.close()
+    return undefined
+  }
+
+  /** Resolves when nothing is accepted there any more. */
+  async close(name: string): Promise<void> {
+    const door = this.open.get(name)
+    this.open.delete(name)
+    await door?.close()
+  }
+
+  /** Makes ready for another table, and forgets the one that was prepared before. Nothing has changed yet. */
+  prepare(table: Table): Prepared {
+    this.discard()
+    const drained = goneFlows(this.plane, table).length
+    const tls = openTls(table, this.onProblem)
+    if ('length' in tls) return { problems: tls, drained }
+    this.prepared = { table, tls }
+    return { problems: [], drained }
+  }
+
+  discard(): void {
+    this.prepared?.tls.close()
+    this.prepared = undefined
+  }
+
+  /** The table that was prepared is in force from now on, its certificates too. */
+  commit(): void {
+    if (this.prepared === undefined) return
+    const { plane } = this
+    this.tls.close()
+    this.tls = this.prepared.tls
+    plane.table = this.prepared.table
+    plane.poolTls = this.tls.poolTls
+    this.prepared = undefined
+    for (const door of this.open.values()) {
+      const listener = plane.table.flowListeners.get(door.name)
+      if (listener !== undefined) door.renew(listener, this.tls)
+    }
+    callAll(plane.waiting)
+  }
+
+  /**
+   * Ends in `drainMs` every flow of now that has then lost what it stands on, with the reason `drained`. One whose
+   * endpoint has come back by then goes on.
+   */
+  drainGone(drainMs: number): void {
+    const { plane } = this
+    const flows = new Set(goneFlows(plane, plane.table))
+    if (flows.size === 0) return
+    const timer = setTimeout(() => {
+      this.timers.delete(timer)
+      for (const flow of goneFlows(plane, plane.table)) if (flows.has(flow)) flow.cut('drained')
+    }, drainMs).unref()
+    this.timers.add(timer)
+  }
+
+  /** Ends the flows that are on this endpoint. */
+  cut(endpointId: string): void {
+    for (const flow of this.plane.flows) if (flow.endpoint?.id === endpointId) flow.cut('drained')
+  }
+
+  /** At once, in this turn of the event loop. */
+  stopAccepting(): void {
+    for (const door of this.open.values()) void door.close()
+  }
+
+  /** Stops accepting; flows may end, and what is open after `drainMs` is reset. Resolves when every flow has its record. */
+  async stop(drainMs: number): Promise<void> {
+    this.stopAccepting()
+    await untilOver(this.plane, drainMs)
+    for (const flow of this.plane.flows) flow.cut('drained')
+    await untilOver(this.plane, lastMs)
+    clearInterval(this.looking)
+    for (const timer of this.timers) clearTimeout(timer)
+    this.discard()
+    this.tls.close()
+  }
+}
+
+function makeDoor(plane: Plane, listener: FlowListener, tls: OpenTls): Door {
+  const kindOf = ({ kind, name }: FlowListener, { endings }: OpenTls) =>
+    kind === 'tls' ? tlsKind(endings.get(name)) : blind
+  return openDoor(plane, listener, tls, kindOf)
+}
+
+/** Until every flow is over, at most so long. */
+function untilOver(plane: Plane, ms: number): Promise<void> {
+  const { flows } = plane
+  if (flows.size === 0) return Promise.resolve()
+  return new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer)
+      plane.onceOver.delete(done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    plane.onceOver.add(done)
+  })
+}
+
+/** How often flows are looked at that wait for one side: a walk over ten thousand takes less than a millisecond. */
+const lookMs = 1000
+/** Sockets that were reset close in the next turns of the event loop. */
+const lastMs = 1000

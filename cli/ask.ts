@@ -1,9 +1,12 @@
-// One HTTP request with any Host, one WebSocket, one TCP exchange: what the smoke run drives traffic with.
+// One HTTP request with any Host, one WebSocket, one TCP exchange, one look at who answers by TLS: what the smoke run drives
+// traffic with.
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, type X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
+import https from 'node:https'
 import net from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { TEXT, takeFrame, writeFrame } from './web-socket.ts'
 
 export interface Place {
@@ -81,6 +84,20 @@ export async function askSocket(place: Place, question: Question, text: string, 
   } finally {
     socket.destroy()
   }
+}
+
+/** Asks by TLS for this name and trusts nobody but `ca` (PEM). Throws when the handshake or the certificate is no good. */
+export async function askTls(
+  { host, port }: Place,
+  servername: string,
+  ca: string,
+  signal: AbortSignal,
+): Promise<{ readonly certificate: X509Certificate; readonly headers: http.IncomingHttpHeaders }> {
+  const request = https.get({ host, port, servername, ca, headers: { host: servername }, agent: false, signal })
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  const certificate = (response.socket as TLSSocket).getPeerX509Certificate()!
+  response.resume()
+  return { certificate, headers: response.headers }
 }
 
 /**

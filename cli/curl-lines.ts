@@ -1,13 +1,15 @@
-// Lines to copy that show what the shipped routes do: host, path, the canary, headers, TCP.
+// Lines to copy that show what the shipped routes do: host, path, the canary, headers, TCP, TLS.
 
 import { type Place, placeText } from './ask.ts'
+import { SECURE } from './demo-flows.ts'
 
 export interface CurlLine {
   readonly shows: string
   readonly line: string
 }
 
-export function curlLines(edge: Place, echo: Place): CurlLine[] {
+/** @param listeners the relay's, by name */
+export function curlLines(edge: Place, listeners: ReadonlyMap<string, Place>): CurlLine[] {
   // Named by address, so that it works where *.localhost has no address.
   const url = `http://${placeText(edge)}`
   const app = "-H 'Host: app.localhost'"
@@ -26,6 +28,22 @@ export function curlLines(edge: Place, echo: Place): CurlLine[] {
       shows: 'CORS: what a browser asks before a page of the app may post to the api',
       line: `curl -si -X OPTIONS -H 'Host: api.localhost' -H 'Origin: http://app.localhost:8787' -H 'Access-Control-Request-Method: POST' ${url}/`,
     },
+    ...flowLines(listeners),
+  ]
+}
+
+function flowLines(listeners: ReadonlyMap<string, Place>): CurlLine[] {
+  const [echo, who, secure] = ['echo', 'who', 'secure'].map(name => listeners.get(name))
+  if (echo === undefined || who === undefined || secure === undefined) return []
+  return [
     { shows: 'TCP, echoed', line: `echo hello | nc -q 1 ${echo.host} ${echo.port}` },
+    {
+      shows: 'TCP, and the endpoint knows the client by a PROXY header',
+      line: `nc -q 1 ${who.host} ${who.port} </dev/null`,
+    },
+    {
+      shows: 'TLS by server name, passed through (-k: the certificate was made at the start)',
+      line: `curl -kv --connect-to ::${placeText(secure)} https://${SECURE}/`,
+    },
   ]
 }

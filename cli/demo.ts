@@ -1,10 +1,11 @@
 // The demo endpoints beside the shipped routes: apps that say who they are and what they saw, over HTTP and WebSocket, and
-// a TCP echo.
+// those of demo-flows.ts.
 
 import { once } from 'node:events'
 import http from 'node:http'
-import net from 'node:net'
+import type net from 'node:net'
 import type { Duplex } from 'node:stream'
+import { echoServer, secureServer, whoServer } from './demo-flows.ts'
 import { CannotRun } from './exit.ts'
 import { acceptKey, CLOSE, PING, PONG, TEXT, takeFrame, writeFrame } from './web-socket.ts'
 
@@ -17,6 +18,8 @@ export interface DemoEndpoint {
   readonly address: string
   /** The path of the last request that was a copy for a mirror. */
   readonly lastCopy: () => string | undefined
+  /** Of the one that speaks TLS, in PEM. */
+  readonly certificate: string | undefined
   /** Open connections are closed too: from now on the endpoint is dead. */
   stop(): Promise<void>
 }
@@ -29,9 +32,10 @@ export async function startDemo(ports: 'shipped' | 'free'): Promise<DemoEndpoint
   const started: DemoEndpoint[] = []
   try {
     for (const { name, variable, kind, port } of ENDPOINTS) {
-      const { server, lastCopy } = kind === 'http' ? demoApp(name) : echoServer()
-      const { address, stop } = await listen(name, kind, server, ports === 'shipped' ? port : 0)
-      started.push({ name, variable, address, lastCopy, stop })
+      const { server, lastCopy, certificate } = serverOf(name, kind)
+      const scheme = kind === 'http' ? 'http' : 'tcp'
+      const { address, stop } = await listen(name, scheme, server, ports === 'shipped' ? port : 0)
+      started.push({ name, variable, address, lastCopy, certificate, stop })
     }
     return started
   } catch (error) {
@@ -49,7 +53,22 @@ export function demoVariables(endpoints: readonly DemoEndpoint[]): Record<string
   return Object.fromEntries(endpoints.map(endpoint => [endpoint.variable, endpoint.address]))
 }
 
-type Demo = Pick<DemoEndpoint, 'lastCopy'> & { readonly server: net.Server }
+type Demo = Pick<DemoEndpoint, 'lastCopy' | 'certificate'> & { readonly server: net.Server }
+type Kind = (typeof ENDPOINTS)[number]['kind']
+
+function serverOf(name: string, kind: Kind): Demo {
+  const rest = { lastCopy: () => undefined, certificate: undefined }
+  switch (kind) {
+    case 'http':
+      return demoApp(name)
+    case 'echo':
+      return { ...rest, server: echoServer() }
+    case 'who':
+      return { ...rest, server: whoServer() }
+    case 'tls':
+      return { ...rest, ...secureServer(name) }
+  }
+}
 
 /** A path that ends in `/echo` gives the body back as it came; any other says what was seen. A WebSocket is echoed. */
 function demoApp(name: string): Demo {
@@ -72,7 +91,7 @@ function demoApp(name: string): Demo {
   // Longer than any plane keeps an idle connection: no request meets a connection that is just being closed.
   server.keepAliveTimeout = 300_000
   server.on('upgrade', (request, socket, head) => echoFrames(name, request, socket, head))
-  return { server, lastCopy: () => lastCopy }
+  return { server, lastCopy: () => lastCopy, certificate: undefined }
 }
 
 /** Sends each short text back, with the name of the endpoint before it. */
@@ -101,18 +120,9 @@ function echoFrames(name: string, request: http.IncomingMessage, socket: Duplex,
   read(Buffer.alloc(0))
 }
 
-/** Sends back what it gets, and ends its side only when the other side has ended: half-close has to pass both ways. */
-function echoServer(): Demo {
-  const server = net.createServer({ allowHalfOpen: true }, socket => {
-    socket.on('error', () => socket.destroy())
-    socket.pipe(socket)
-  })
-  return { server, lastCopy: () => undefined }
-}
-
 async function listen(
   name: string,
-  kind: 'http' | 'tcp',
+  scheme: 'http' | 'tcp',
   server: net.Server,
   port: number,
 ): Promise<Pick<DemoEndpoint, 'address' | 'stop'>> {
@@ -130,7 +140,7 @@ async function listen(
       'End what holds the port (a second `npm start`?), or run `npm start -- --smoke`, which takes free ports.',
     )
   }
-  const address = `${kind}://127.0.0.1:${(server.address() as net.AddressInfo).port}`
+  const address = `${scheme}://127.0.0.1:${(server.address() as net.AddressInfo).port}`
   const stop = async () => {
     if (!server.listening) return
     const closed = once(server, 'close')
@@ -146,6 +156,8 @@ const ENDPOINTS = [
   { name: 'stable-b', variable: 'APP_STABLE_B', kind: 'http', port: 9102 },
   { name: 'canary', variable: 'APP_CANARY', kind: 'http', port: 9103 },
   { name: 'api', variable: 'API', kind: 'http', port: 9104 },
-  { name: 'echo', variable: 'ECHO', kind: 'tcp', port: 9105 },
+  { name: 'echo', variable: 'ECHO', kind: 'echo', port: 9105 },
   { name: 'api-next', variable: 'API_NEXT', kind: 'http', port: 9106 },
+  { name: 'secure', variable: 'SECURE', kind: 'tls', port: 9107 },
+  { name: 'who', variable: 'WHO', kind: 'who', port: 9108 },
 ] as const

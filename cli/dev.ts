@@ -86,7 +86,7 @@ async function smoke(options: DevOptions): Promise<number> {
     if (config === undefined) return EXIT.problems
     const edge = { host: '127.0.0.1', port: 0 }
     planes = await startPlanes(config, { variables, edge, ports: 'free', onRecord: () => {} })
-    const world = { edge: planes.edge!, echo: planes.listeners.get('echo')!, demo }
+    const world = { edge: planes.edge!, listeners: planes.listeners, demo }
     const bounds = { rowMs: 15_000, allMs: 60_000 }
     const rows = await Promise.race([runRows(smokeRows, world, bounds), ended.then(() => [])])
     const ok = isAllRight(rows)
@@ -136,9 +136,8 @@ function announce(planes: Planes, demo: readonly DemoEndpoint[], options: DevOpt
       rows.map(({ plane, name, address }) => [plane, name, address]),
     ),
   )
-  const echo = listeners.get('echo')
-  if (demo.length > 0 && edge !== undefined && echo !== undefined) {
-    for (const { shows, line } of curlLines(edge, echo)) console.log(`${paint('dim', `# ${shows}`)}\n${line}`)
+  if (demo.length > 0 && edge !== undefined) {
+    for (const { shows, line } of curlLines(edge, listeners)) console.log(`${paint('dim', `# ${shows}`)}\n${line}`)
   }
   console.log(paint('dim', `Ctrl-C ends everything.${options.quiet === true ? '' : ' Records follow.'}`))
 }

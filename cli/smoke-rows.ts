@@ -1,16 +1,9 @@
 // What `npm start -- --smoke` proves of the shipped routes, a row each. A new feature brings its own rows.
 
-import { createHash, randomBytes } from 'node:crypto'
-import { type Answer, askHttp, askSocket, askTcp, type Place, type Question } from './ask.ts'
-import type { DemoEndpoint } from './demo.ts'
+import { randomBytes } from 'node:crypto'
+import { type Answer, askHttp, askSocket, type Question } from './ask.ts'
 import type { SmokeRow } from './smoke.ts'
-
-/** The shipped routes, running: where the planes listen, and the endpoints behind them. */
-export interface SmokeWorld {
-  readonly edge: Place
-  readonly echo: Place
-  readonly demo: readonly DemoEndpoint[]
-}
+import { compareBytes, flowRows, type SmokeWorld } from './smoke-rows-flow.ts'
 
 export const smokeRows: readonly SmokeRow<SmokeWorld>[] = [
   {
@@ -187,22 +180,7 @@ export const smokeRows: readonly SmokeRow<SmokeWorld>[] = [
       return `${answer.status} ${/error=(\w+)/.exec(String(answer.headers['proxy-status']))?.[1]}`
     },
   },
-  {
-    what: 'TCP: 4 MB echoed',
-    expected: 'the same bytes',
-    see: async (world, signal) => {
-      const bytes = randomBytes(4_000_000)
-      return compareBytes(bytes, await askTcp(world.echo, bytes, 'full', signal))
-    },
-  },
-  {
-    what: 'TCP: half-close reaches the endpoint, the rest comes back',
-    expected: 'the same bytes',
-    see: async (world, signal) => {
-      const bytes = randomBytes(4_000_000)
-      return compareBytes(bytes, await askTcp(world.echo, bytes, 'half-close', signal))
-    },
-  },
+  ...flowRows,
   {
     // Last: the endpoint stays dead.
     what: 'a dead endpoint is hidden by a retry',
@@ -251,12 +229,6 @@ async function changesOfOneClient(world: SmokeWorld, signal: AbortSignal): Promi
 /** The anonymous id of the split, as the client sends it back. */
 function cookieOf(answer: Answer): string | undefined {
   return answer.headers['set-cookie']?.find(cookie => cookie.startsWith('fs_id='))?.split(';')[0]
-}
-
-function compareBytes(sent: Buffer, received: Buffer): string {
-  if (sent.equals(received)) return 'the same bytes'
-  const sha = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex').slice(0, 8)
-  return `${received.length} of ${sent.length} bytes, sha256 ${sha(received)} not ${sha(sent)}`
 }
 
 const APP = 'app.localhost'

@@ -5,7 +5,7 @@ import { defineConfig } from './config/config.ts'
 
 export default defineConfig({
   // Doors. `edge` is the Worker: HTTP, where rules see host, path, headers and cookies.
-  // `tcp` is the relay: bytes, where rules see addresses only.
+  // `tcp` and `tls` are the relay: bytes, where rules see addresses, and the server name that a TLS client asks for.
   listeners: {
     web: {
       kind: 'edge',
@@ -15,6 +15,8 @@ export default defineConfig({
       },
     },
     echo: { kind: 'tcp', address: '127.0.0.1:7007' },
+    who: { kind: 'tcp', address: '127.0.0.1:7008' },
+    secure: { kind: 'tls', address: '127.0.0.1:7443' },
   },
 
   // Groups of endpoints that can stand in for each other. `${NAME:-default}` is filled in where the plane runs: from
@@ -27,6 +29,9 @@ export default defineConfig({
     api: { endpoints: ['${API:-http://127.0.0.1:9104}'] },
     'api-next': { endpoints: ['${API_NEXT:-http://127.0.0.1:9106}'] },
     echo: { endpoints: ['${ECHO:-tcp://127.0.0.1:9105}'] },
+    // Told by a PROXY header, version 2, who the client is: over TCP it would see the relay only.
+    who: { endpoints: ['${WHO:-tcp://127.0.0.1:9108}'], sendProxy: 2 },
+    secure: { endpoints: ['${SECURE:-tcp://127.0.0.1:9107}'] },
   },
 
   // The most specific hostname wins, then the most specific path, then method and the other conditions; the order in
@@ -102,6 +107,14 @@ export default defineConfig({
       listener: 'echo',
       pool: 'echo',
     },
+    { name: 'who', listener: 'who', pool: 'who' },
+    {
+      // TLS by the server name that the client asks for. Nobody opens it on the way: the certificate that the client sees
+      // is the endpoint's own. Whoever asks for another name is told that there is none.
+      name: 'secure',
+      listener: 'secure',
+      rules: [{ match: { sni: 'secure.localhost' }, pool: 'secure' }],
+    },
   ],
 
   // What is promised. `npx fourseven check` proves each line with the decision that the planes make, before a deploy too.
@@ -118,5 +131,8 @@ export default defineConfig({
     { request: 'https://api.example.com/orders', gets: { route: 'api-host', pool: 'api' } },
     { request: 'https://elsewhere.example.com/', gets: { status: 404 } },
     { flow: { listener: 'echo' }, gets: { pool: 'echo' } },
+    { flow: { listener: 'who' }, gets: { pool: 'who' } },
+    { flow: { listener: 'secure', sni: 'secure.localhost' }, gets: { pool: 'secure' } },
+    { flow: { listener: 'secure', sni: 'other.localhost' }, gets: { reason: 'destination_not_found' } },
   ],
 })

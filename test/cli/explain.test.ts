@@ -221,7 +221,7 @@ routes: [{ name: db, listener: any, pool: db }]
 
   test('needs a listener that is there, and an address', async () => {
     const unknown = await fourseven(['explain', 'tcp', '203.0.113.7:40000', '--listener', 'db', ...HOSTED])
-    expect(unknown.stderr).toContain('no tcp listener is named "db": there is echo')
+    expect(unknown.stderr).toContain('no tcp listener is named "db": there is echo, who')
     expect(unknown.code).toBe(2)
     const name = await fourseven(['explain', 'tcp', 'example.com:1', ...HOSTED])
     expect(name.stderr).toContain('"example.com:1" is not an address and port')

@@ -14,7 +14,7 @@ const rooms = [
   ['shared/table'],
   ['shared/decide'],
   ['shared/attempt', 'shared/http'],
-  ['shared/explain'],
+  ['shared/explain', 'shared/gateway-api'],
   ['shared'],
   ['workers', 'relay'],
   ['cli'],

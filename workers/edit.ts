@@ -74,7 +74,7 @@ function finish(
   const cors = decision.do === 'preflight' ? undefined : decision.rule?.cors
   if (cors !== undefined) setCors(headers, cors, facts.headers[isolate.table.needs.cors!.origin])
   applyTo(headers, edits, decision, facts)
-  if (decision.do === 'redirect' || decision.do === 'preflight') return
+  if (decision.do === 'preflight') return
   const action = decision.rule?.action
   if (action?.do === 'forward' && action.split?.isExposed) {
     headers.set(ROUTE, decision.rule!.route)
@@ -88,7 +88,7 @@ function finish(
 }
 
 function variantOf(decision: HttpDecision): HttpVariant | undefined {
-  return decision.do === 'forward' || decision.do === 'reply' ? decision.variant : undefined
+  return decision.do === 'preflight' ? undefined : decision.variant
 }
 
 function applyTo(headers: Headers, edits: CompiledEdits | undefined, decision: HttpDecision, facts: EdgeFacts): void {

@@ -222,10 +222,10 @@ function settle(
 
 /**
  * Before the n-th retry: full jitter, uniform in [0, (2^n - 1) * 25 ms), the bound at most 250 ms. Envoy's numbers
- * (router filter, x-envoy-max-retries).
+ * (router filter, x-envoy-max-retries). On top of what the rule asks for at least (Gateway API, HTTPRouteRetry.backoff).
  */
 function backOffMs(plan: AttemptPlan, retry: number): number {
-  return subDraw(plan.draw, 'jitter', retry) * Math.min((2 ** retry - 1) * baseMs, capMs)
+  return plan.backoffMs + subDraw(plan.draw, 'jitter', retry) * Math.min((2 ** retry - 1) * baseMs, capMs)
 }
 
 /**

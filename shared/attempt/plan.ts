@@ -15,6 +15,8 @@ export interface AttemptPlan {
   readonly on: readonly string[]
   /** The request may be sent again although an endpoint may have acted on it. */
   readonly isRepeatable: boolean
+  /** The least wait before a retry. */
+  readonly backoffMs: number
   /** For one try; undefined shares what is left of `totalMs` among the tries that are left. */
   readonly tryMs: number | undefined
   /** For all tries and the waits between them. */
@@ -53,6 +55,7 @@ export function planHttp(
     attempts: retry.attempts,
     on: retry.on,
     isRepeatable: body !== 'streamed' && isRepeatableMethod(method, retry.isUnsafe),
+    backoffMs: retry.backoffMs,
     tryMs: timeouts.tryMs,
     totalMs: timeouts.requestMs,
     hedgeMs,
@@ -72,6 +75,7 @@ export function planFlow(attempts: number, connectMs: number, draw: Draw): Attem
     attempts,
     on: flowOn,
     isRepeatable: true,
+    backoffMs: 0,
     tryMs: undefined,
     totalMs: connectMs,
     hedgeMs: undefined,

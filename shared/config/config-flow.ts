@@ -40,8 +40,8 @@ export interface FlowRuleInput<
   /** Exactly one of `pool` and `variants`. */
   pool?: Pool
   variants?: readonly FlowVariantInput<Pool, Variant>[]
-  /** Flows are split by client address. */
-  split?: Pick<SplitInput, 'name' | 'salt'>
+  /** Flows are split by client address, or with `by: "draw"` each anew. */
+  split?: Pick<SplitInput, 'name' | 'salt'> & { by?: 'address' | 'draw' }
   /** Tries in all, within the connect timeout. Default 3. */
   retry?: { attempts?: number } | false
   timeouts?: FlowTimeoutsInput

@@ -55,7 +55,7 @@ export interface FiltersInput {
 
 /** Which pages of other origins may read the answers. The words are those of Gateway API's HTTPCORSFilter. */
 export interface CorsInput {
-  /** `https://app.example.com`, `https://*.example.com` (one or more labels), `*`. */
+  /** `https://app.example.com`, `https://*.example.com` (one or more labels), `https://*`, `*`. */
   origins: readonly string[]
   /** Default `["GET", "HEAD", "POST"]`, which browsers send unasked. `*` means any. */
   methods?: readonly string[]
@@ -89,7 +89,8 @@ export interface RecordInput {
 export interface RedirectInput {
   scheme?: 'http' | 'https'
   host?: string
-  port?: number
+  /** `listener`: the port the request came in by. Default: that of the new scheme, else the one the client named. */
+  port?: number | 'listener'
   path?: string
   prefix?: string
   /** Default 302. */
@@ -113,9 +114,10 @@ export interface SplitInput {
   salt?: string
   /**
    * What stands for the user. Default `{ cookie: "fs_id" }`, an anonymous random id that we set. For a cookie that the
-   * application sets itself say `issue: false`: it is read as it is and never set.
+   * application sets itself say `issue: false`: it is read as it is and never set. `draw`: nothing does, each request is
+   * dealt anew.
    */
-  by?: { cookie: string; issue?: boolean } | { header: string } | 'address'
+  by?: { cookie: string; issue?: boolean } | { header: string } | 'address' | 'draw'
   /** For clients without the cookie or header: `address` keys them by client address, `draw` (default) draws anew. */
   fallback?: 'address' | 'draw'
   /** `weight` (default): users follow the weights. `first`: users keep their first variant until `epoch` changes. */
@@ -132,8 +134,9 @@ export interface HttpVariantInput<Pool extends string = string, Name extends str
   name: Name
   /** A whole number from 0 to 1,000,000. */
   weight: number
-  /** Exactly one of `pool` and `reply`. */
+  /** Exactly one of `pool`, `redirect` and `reply`. */
   pool?: Pool
+  redirect?: RedirectInput
   reply?: ReplyInput
   filters?: FiltersInput
 }
@@ -157,6 +160,8 @@ export interface RetryInput {
   unsafe?: boolean
   /** The largest body kept for a second try. Default `64KiB`. */
   maxBuffer?: Size
+  /** Wait at least so long before a retry. Default `0ms`. */
+  backoff?: Duration
 }
 
 /** A second try beside the first, for GET, HEAD, OPTIONS and TRACE. It counts as one of `retry.attempts`. */

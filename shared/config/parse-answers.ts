@@ -42,9 +42,9 @@ function readOrigin(text: string, place: Place, findings: Findings): string {
   const parts = /^([a-z][a-z0-9+.-]{0,63}):\/\/([^/:[\]]{1,255}|\[[0-9a-f:.]{2,45}\])(?::(\d{1,5}))?$/i.exec(text)
   const scheme = parts?.[1]?.toLowerCase()
   const written = parts?.[2]?.toLowerCase()
-  const host = written?.startsWith('[') ? written : written && readHostname(written)
+  const host = written?.startsWith('[') || written === '*' ? written : written && readHostname(written)
   if (parts === null || scheme === undefined || host === undefined) {
-    const mend = 'Write scheme and host without a path: https://app.example.com, https://*.example.com, or *.'
+    const mend = 'Write scheme and host without a path: https://app.example.com, https://*.example.com, https://* or *.'
     findings.error('bad-origin', place, `${show(text)} is not an origin`, mend)
     return text
   }

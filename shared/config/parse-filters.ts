@@ -7,7 +7,7 @@ import { nearest } from './near.ts'
 import type { Filters, HeaderEdits, HttpMatchConfig, RedirectConfig, ReplyConfig } from './parse.ts'
 import { checkPath, readPrefix } from './parse-match.ts'
 import { checkFieldValue, checkHeaderName, readHost } from './read-values.ts'
-import { templateNames } from './template.ts'
+import { placeOfTemplate, templateNames } from './template.ts'
 import { untouchable } from './tokens.ts'
 
 export function readFilters(
@@ -65,9 +65,8 @@ function checkWritable(name: string, place: Place, findings: Findings): void {
   if (why !== undefined) findings.error('bad-header-name', place, `${show(name)} ${why}`, 'Leave it out.')
 }
 
-/** Only what looks like one of ours is judged: `Report-To` and `NEL` hold JSON in braces. */
 function checkTemplate(value: string, place: Place, findings: Findings): void {
-  for (const [whole, name] of value.matchAll(/\{([A-Za-z][A-Za-z_.-]*)\}/g)) {
+  for (const [whole, name] of value.matchAll(new RegExp(placeOfTemplate, 'g'))) {
     if (templateNames.has(name!)) continue
     const all = listNames(templateNames.keys(), 'and')
     const mend = didYouMean(nearest(name!, templateNames.keys()), `The values are ${all}.`)

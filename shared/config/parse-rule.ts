@@ -55,13 +55,18 @@ export function readHttpRule(spot: RuleSpot, scope: RouteScope): HttpRule | unde
 
   const forward = (): HttpRule['action'] => {
     const list = (variants?.variants ?? []).map(([variant, place]): HttpVariantConfig => {
-      const { name, weight, pool, reply } = variant
-      oneAction(variant, ['pool', 'reply'], place, findings)
+      const { name, weight, pool, redirect, reply } = variant
+      oneAction(variant, ['pool', 'redirect', 'reply'], place, findings)
       checkPool(pool, [...place, 'pool'], scope)
       return {
         name,
         weight,
-        to: reply === undefined ? { pool: pool ?? '' } : { reply: readReply(reply, [...place, 'reply'], findings) },
+        to:
+          redirect !== undefined
+            ? { redirect: readRedirect(redirect, matches, [...place, 'redirect'], findings) }
+            : reply === undefined
+              ? { pool: pool ?? '' }
+              : { reply: readReply(reply, [...place, 'reply'], findings) },
         filters: readFilters(variant.filters, matches, [...place, 'filters'], findings),
       }
     })
@@ -184,7 +189,7 @@ function checkPool(name: string | undefined, place: Place, scope: RouteScope): v
 }
 
 function readRetry(input: RetryInput | false | undefined, place: Place, findings: Findings): RetryConfig {
-  const { attempts = defaults.httpAttempts, on = defaults.retryOn, unsafe, maxBuffer } = input || {}
+  const { attempts = defaults.httpAttempts, on = defaults.retryOn, unsafe, maxBuffer, backoff } = input || {}
   for (const [index, word] of on.entries()) {
     if (retryWords.includes(word) || /^[45]\d\d$/.test(word)) continue
     const mend = didYouMean(nearest(word, retryWords), `Write ${listNames(retryWords)}, or a status from 400 to 599.`)
@@ -201,6 +206,7 @@ function readRetry(input: RetryInput | false | undefined, place: Place, findings
       [...place, 'maxBuffer'],
       findings,
     ),
+    backoffMs: readDuration(backoff, '0ms', [0, bounds.timeoutMs[1]], [...place, 'backoff'], findings),
   }
 }
 

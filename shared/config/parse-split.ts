@@ -93,9 +93,9 @@ export function readHttpSplit(
   }
 }
 
-/** Flows are split by client address: there is nothing else to know them by. */
+/** Flows are split by client address, as there is nothing else to know them by, or each anew. */
 export function readFlowSplit(
-  input: Pick<SplitInput, 'name' | 'salt'> | undefined,
+  input: (Pick<SplitInput, 'name' | 'salt'> & { by?: 'address' | 'draw' }) | undefined,
   variants: ReadVariants<unknown>,
   fallbackName: string,
 ): SplitConfig | undefined {
@@ -103,8 +103,8 @@ export function readFlowSplit(
   return {
     name: input?.name ?? fallbackName,
     salt: input?.salt ?? '',
-    by: { from: 'address' },
-    fallback: 'address',
+    by: { from: input?.by ?? 'address' },
+    fallback: input?.by ?? 'address',
     pin: 'weight',
     epoch: 0,
     force: undefined,
@@ -114,7 +114,7 @@ export function readFlowSplit(
 
 function readKey(input: SplitInput['by'], place: Place, findings: Findings): SplitConfig['by'] {
   if (input === undefined) return { from: 'cookie', name: defaults.splitCookie, isIssued: true }
-  if (input === 'address') return { from: 'address' }
+  if (input === 'address' || input === 'draw') return { from: input }
   if ('header' in input) {
     checkHeaderName(input.header, [...place, 'header'], findings)
     return { from: 'header', name: input.header.toLowerCase() }

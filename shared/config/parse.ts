@@ -356,7 +356,7 @@ export interface NamedValueMatch {
 export interface HttpVariantConfig {
   readonly name: string
   readonly weight: number
-  readonly to: { readonly pool: string } | { readonly reply: ReplyConfig }
+  readonly to: { readonly pool: string } | { readonly redirect: RedirectConfig } | { readonly reply: ReplyConfig }
   readonly filters: Filters
 }
 
@@ -373,6 +373,7 @@ export interface SplitConfig {
     | { readonly from: 'cookie'; readonly name: string; readonly isIssued: boolean }
     | { readonly from: 'header'; readonly name: string }
     | { readonly from: 'address' }
+    | { readonly from: 'draw' }
   readonly fallback: 'address' | 'draw'
   readonly pin: 'weight' | 'first'
   readonly epoch: number
@@ -420,7 +421,7 @@ export interface ErrorPageConfig {
 export interface RedirectConfig {
   readonly scheme: 'http' | 'https' | undefined
   readonly host: string | undefined
-  readonly port: number | undefined
+  readonly port: number | 'listener' | undefined
   readonly path: { readonly kind: 'path' | 'prefix'; readonly value: string } | undefined
   readonly status: 301 | 302 | 303 | 307 | 308
 }
@@ -448,4 +449,6 @@ export interface RetryConfig {
   readonly on: readonly string[]
   readonly isUnsafe: boolean
   readonly maxBufferBytes: number
+  /** The least wait before a retry; 0 for none. */
+  readonly backoffMs: number
 }

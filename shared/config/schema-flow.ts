@@ -31,8 +31,14 @@ export const tlsMatch = z
   .meta({ id: 'FlowMatch', description: 'All conditions must hold.' })
 
 const flowSplit = z
-  .strictObject(splitIdentity)
-  .meta({ id: 'FlowSplit', description: 'Flows are split by client address.' })
+  .strictObject({
+    ...splitIdentity,
+    by: z
+      .enum(['address', 'draw'])
+      .meta({ description: 'What stands for the client; draw: each flow is dealt anew.', default: 'address' })
+      .exactOptional(),
+  })
+  .meta({ id: 'FlowSplit', description: 'Flows are split by client address, or each anew.' })
 
 export const flowVariant = z.strictObject({ ...variantHead, pool }).meta({ id: 'FlowVariant' })
 

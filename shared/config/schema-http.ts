@@ -93,7 +93,10 @@ const redirect = z
   .strictObject({
     scheme: z.enum(['http', 'https']).exactOptional(),
     host: text('Where the client goes; its own host when left out.').exactOptional(),
-    port: whole(bounds.port).exactOptional(),
+    port: z
+      .union([whole(bounds.port), z.literal('listener')])
+      .meta({ description: 'listener: the port the request came in by.' })
+      .exactOptional(),
     path: text('The whole path. Not together with prefix.').exactOptional(),
     prefix: text('What replaces the prefix that the match consumed.').exactOptional(),
     status: z.literal([301, 302, 303, 307, 308]).meta({ default: defaults.redirectStatus }).exactOptional(),
@@ -111,7 +114,7 @@ const reply = z
 
 const cors = z
   .strictObject({
-    origins: list(z.string()).meta({ description: 'https://app.example.com, https://*.example.com or *.' }),
+    origins: list(z.string()).meta({ description: 'https://app.example.com, https://*.example.com, https://* or *.' }),
     methods: list(z.string())
       .meta({ description: '* means any.', default: [...defaults.corsMethods] })
       .exactOptional(),
@@ -153,7 +156,7 @@ const split = z
       .union([
         z.strictObject({ cookie: z.string(), issue: z.boolean().exactOptional() }),
         z.strictObject({ header: z.string() }),
-        z.literal('address'),
+        z.enum(['address', 'draw']),
       ])
       .meta({ description: 'What stands for the user.', default: { cookie: defaults.splitCookie } })
       .exactOptional(),
@@ -171,10 +174,11 @@ export const httpVariant = z
   .strictObject({
     ...variantHead,
     pool: pool.exactOptional(),
+    redirect: redirect.exactOptional(),
     reply: reply.exactOptional(),
     filters: filters.exactOptional(),
   })
-  .meta({ id: 'HttpVariant', description: 'Exactly one of pool and reply.' })
+  .meta({ id: 'HttpVariant', description: 'Exactly one of pool, redirect and reply.' })
 
 export const mirror = z
   .strictObject({
@@ -207,6 +211,7 @@ const httpRuleFields = {
           .exactOptional(),
         unsafe: z.boolean().meta({ description: 'Retry POST and PATCH like PUT.', default: false }).exactOptional(),
         maxBuffer: size('The largest body kept for a second try.').exactOptional(),
+        backoff: duration('The least wait before a retry.').exactOptional(),
       }),
       z.literal(false),
     ])

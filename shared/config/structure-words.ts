@@ -25,6 +25,8 @@ export function describeIssue(part: Part, issue: Issue, input: unknown): readonl
     const mend = kind === undefined ? 'Add it.' : `Add it; it is ${kind}.`
     return [{ code: 'missing-field', at, message: `${show(String(at.at(-1)))} is missing`, mend }]
   }
+  const form = issue.code === 'unrecognized_keys' ? undefined : describeForm(part, at, value)
+  if (form !== undefined) return [form]
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map(key => describeKey(part, key, at))
@@ -84,8 +86,7 @@ export function describeLayer(
 /** A key that nothing has here, or one that only another layer has. */
 function describeKey(part: Part, key: string, inside: Place): Description {
   const at = [...inside, key]
-  const names = at.filter(step => typeof step === 'string')
-  const feature = [part.name, ...names].join('.').replace(/^rule\.split\./, 'split.')
+  const feature = featureAt(part, at)
   const able = part.door === undefined ? undefined : doorsOf(feature)
   if (part.door !== undefined && able !== undefined && !able.includes(part.door)) {
     return { code: 'wrong-layer', at, ...describeLayer(feature, part.door, able) }
@@ -93,6 +94,20 @@ function describeKey(part: Part, key: string, inside: Place): Description {
   const keys = [...keysAt(part.schema, inside), ...(inside.length === 0 ? (part.otherKeys ?? []) : [])]
   const mend = didYouMean(nearest(key, keys), `The keys are ${listNames(keys, 'and')}.`)
   return { code: 'unknown-key', at, message: `${show(key)} is not a key here`, mend }
+}
+
+/** A form of a value that only another layer has: a flow is split `by` a word, a request by a cookie too. */
+function describeForm(part: Part, at: Place, value: unknown): Description | undefined {
+  if (part.door === undefined || typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const feature = featureAt(part, at)
+  const able = Object.keys(value).flatMap(key => features[`${feature}.${key}`] ?? [])
+  if (able.length === 0 || able.includes(part.door)) return undefined
+  return { code: 'wrong-layer', at, ...describeLayer(feature, part.door, able) }
+}
+
+function featureAt(part: Part, at: Place): string {
+  const names = at.filter(step => typeof step === 'string')
+  return [part.name, ...names].join('.').replace(/^rule\.split\./, 'split.')
 }
 
 /** The doors that know a feature, or a form of it (`split.by.cookie` for `split.by`). */

@@ -51,6 +51,14 @@ function fieldText(text: string): string {
   return isPlain.test(text) ? text : text.replace(controls, '').replace(/[^\t\x20-\xff]/g, '?')
 }
 
+/** Whether a value holds what stands for a value of the request, or looks so like it that `parse` would ask. */
+export function isTemplate(text: string): boolean {
+  return placeOfTemplate.test(text)
+}
+
+/** Only what looks like one of ours is judged: `Report-To` and `NEL` hold JSON in braces. */
+export const placeOfTemplate = /\{([A-Za-z][A-Za-z_.-]*)\}/
+
 /** As written between braces. */
 export const templateNames: ReadonlyMap<string, keyof TemplateValues> = new Map([
   ['client.address', 'clientAddress'],

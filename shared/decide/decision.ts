@@ -26,8 +26,14 @@ export interface RedirectDecision {
   readonly do: 'redirect'
   readonly rule: HttpRule
   readonly match: HttpMatch
-  readonly redirect: RedirectConfig
+  /** Whose redirect it is; undefined when it is the rule's own. */
+  readonly variant: HttpVariant | undefined
+  /** With the port of the listener filled in. */
+  readonly redirect: Redirect
+  readonly cookies: readonly CookieOut[]
 }
+
+export type Redirect = Omit<RedirectConfig, 'port'> & { readonly port: number | undefined }
 
 /** A browser asks what it may send: answered 204 by us, with what the rule's CORS says. */
 export interface PreflightDecision {

@@ -1,14 +1,15 @@
 // The decision for a request: a function of its arguments and nothing else.
 
-import type { ReplyConfig } from '../config/parse.ts'
+import type { RedirectConfig, ReplyConfig } from '../config/parse.ts'
 import { next, whyNone } from '../pool/balance.ts'
 import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
 import type { Endpoint, Pool } from '../pool/pool.ts'
+import { listenerFor } from '../table/hostname.ts'
 import type { CorsNeeds, HttpMatch, HttpRule, HttpVariant, Table } from '../table/table.ts'
 import { splitKeyOf } from '../wire/address.ts'
 import { keptEndpoint } from './affinity.ts'
-import type { CookieOut, HttpDecision, ReplyDecision } from './decision.ts'
+import type { CookieOut, HttpDecision, Redirect, ReplyDecision } from './decision.ts'
 import type { RequestFacts } from './facts.ts'
 import { matchHttp } from './match.ts'
 import { reasons } from './reason.ts'
@@ -29,7 +30,10 @@ export function decideHttp(table: Table, facts: RequestFacts, observed: Observed
   }
   const rule = match.rule
   const action = rule.action
-  if (action.do === 'redirect') return { do: 'redirect', rule, match, redirect: action.redirect }
+  if (action.do === 'redirect') {
+    const redirect = withPort(action.redirect, table, facts)
+    return { do: 'redirect', rule, match, variant: undefined, redirect, cookies: NONE }
+  }
   if (action.do === 'forward') throw new Error(`the rule ${rule.id} has neither one variant nor a split`)
   const reply = action.reply
   return replyDecision(rule, undefined, reply, NONE)
@@ -51,6 +55,13 @@ export function preflightMatch(
   const asked = matchHttp(table.httpDoors.get(facts.door), { ...facts, method })
   if (asked?.rule.cors !== undefined) return asked
   return own?.rule.cors === undefined ? undefined : own
+}
+
+/** `listener` is the port that the listener has; where the config does not say, the one the client named. */
+function withPort(redirect: RedirectConfig, table: Table, facts: RequestFacts): Redirect {
+  if (redirect.port !== 'listener') return { ...redirect, port: redirect.port }
+  const listener = listenerFor(table.httpDoors.get(facts.door)?.listeners ?? NONE, facts.host)
+  return { ...redirect, port: listener === undefined || listener.port === 0 ? undefined : listener.port }
 }
 
 function replyDecision(
@@ -75,7 +86,11 @@ function forward(
 ): HttpDecision {
   const rule = match.rule
   if (pool === undefined) {
-    return replyDecision(rule, variant, variant.reply!, cookies)
+    const { redirect, reply } = variant
+    if (redirect !== undefined) {
+      return { do: 'redirect', rule, match, variant, redirect: withPort(redirect, table, facts), cookies }
+    }
+    return replyDecision(rule, variant, reply!, cookies)
   }
   const key = requestKey(pool, table, facts)
   const first =

@@ -115,7 +115,7 @@ function userOf(split: Split, facts: SplitFacts, draw: Draw): SplitUser {
     const value = facts.headers[by.index]
     if (value !== undefined && value !== '') return { from: 'header', value }
   }
-  const wantsAddress = by.from === 'address' || split.fallback === 'address'
+  const wantsAddress = by.from === 'address' || (by.from !== 'draw' && split.fallback === 'address')
   if (wantsAddress && facts.address !== undefined) return { from: 'address', value: addressKey(by, facts.address) }
   return { from: by.from === 'cookie' && by.isIssued ? 'new cookie' : 'draw', value: newIdentity(draw) }
 }

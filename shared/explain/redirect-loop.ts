@@ -44,9 +44,11 @@ function follow(door: HttpDoor, match: HttpMatch, first: RequestFacts): readonly
     // One that sets a cookie may be meant to be followed once.
     if (action.do !== 'redirect' || setsCookie(here.rule)) return undefined
     const { redirect } = action
-    if (redirect.scheme !== undefined || redirect.port !== undefined) return undefined
+    if (redirect.scheme !== undefined || typeof redirect.port === 'number') return undefined
     isBack ||= hop > 0 && here.rule === match.rule
-    const { hostname, pathname } = new URL(redirectLocation(redirect, facts, matchedPrefix(here, facts.path)))
+    const { hostname, pathname } = new URL(
+      redirectLocation({ ...redirect, port: undefined }, facts, matchedPrefix(here, facts.path)),
+    )
     if (hostname !== facts.host && !isNamed(door, hostname)) return undefined
     const method = methodAfter(redirect.status, facts.method)
     facts = { ...facts, host: hostname, path: normalizePath(pathname), method }

@@ -35,7 +35,7 @@ export function explainSplit<Variant extends { readonly name: string; readonly w
   const owned = ownedCounts(split.slots, variants.length)
   return {
     name: split.name,
-    by: split.by.from === 'address' ? 'address' : `${split.by.from} ${split.by.name}`,
+    by: split.by.from === 'address' || split.by.from === 'draw' ? split.by.from : `${split.by.from} ${split.by.name}`,
     user: choice.key,
     slot: choice.slot === -1 ? undefined : choice.slot,
     variants: variants.map((variant, i) => ({

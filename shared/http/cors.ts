@@ -26,6 +26,7 @@ export function preflightFields(
     if (methods !== '') fields.push(['access-control-allow-methods', methods])
     if (headers !== '') fields.push(['access-control-allow-headers', headers])
     fields.push(['access-control-max-age', cors.maxAge])
+    if (cors.expose !== '') fields.push(['access-control-expose-headers', cors.expose])
     if (cors.hasCredentials && cors.methods === undefined) vary.push('Access-Control-Request-Method')
     if (cors.hasCredentials && cors.headers === undefined) vary.push('Access-Control-Request-Headers')
   }

@@ -45,7 +45,7 @@ export function endpointPath(
  * (the door refuses those) gets a path on the same site.
  */
 export function redirectLocation(
-  redirect: RedirectConfig,
+  redirect: Omit<RedirectConfig, 'port'> & { readonly port: number | undefined },
   facts: {
     readonly scheme: 'http' | 'https'
     readonly host: string

@@ -104,6 +104,7 @@ function compileVariant(
     name: variant.name,
     weight: variant.weight,
     pool: 'pool' in variant.to ? poolNamed(variant.to.pool) : undefined,
+    redirect: 'redirect' in variant.to ? variant.to.redirect : undefined,
     reply: 'reply' in variant.to ? variant.to.reply : undefined,
     filters,
     requestEdits: compileEdits(filters.request),
@@ -175,7 +176,9 @@ export function compileHttpDoors(config: Config, matches: ReadonlyMap<HttpRoute,
     }
     const { name, hostnames, clientAddress, subrequests, limits, hasVia } = listener
     const pages = compilePages(listener.errorPages)
-    return [{ name, hostnames, clientAddress, subrequests, pages, limits, hasVia, index: buildRouteIndex(entries) }]
+    return [
+      { name, port: 0, hostnames, clientAddress, subrequests, pages, limits, hasVia, index: buildRouteIndex(entries) },
+    ]
   })
   return listeners.length === 0 ? new Map() : new Map([[EDGE_DOOR, { listeners }]])
 }

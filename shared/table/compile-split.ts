@@ -37,7 +37,7 @@ export function compileSplit(
 }
 
 function compileSplitKey(by: SplitConfig['by'], needs: NeedsBook): SplitKey {
-  if (by.from === 'address') return by
+  if (by.from === 'address' || by.from === 'draw') return by
   if (by.from === 'header') return { from: 'header', name: by.name, index: needs.header(by.name) }
   const index = by.isIssued ? needs.signedCookie(by.name) : needs.cookie(by.name)
   return { from: 'cookie', name: by.name, index, isIssued: by.isIssued }

@@ -30,7 +30,8 @@ export function compileCors(config: CorsConfig | undefined): Cors | undefined {
     }),
     methods: methods.includes('*') ? undefined : methods.join(', '),
     headers: headers.includes('*') ? undefined : headers.join(', '),
-    expose: expose.join(', '),
+    // With credentials a star is a name like any other (Fetch, "CORS protocol and credentials"): it would say nothing.
+    expose: (hasCredentials ? expose.filter(name => name !== '*') : expose).join(', '),
     hasCredentials,
     maxAge: String(maxAgeS),
   }

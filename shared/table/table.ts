@@ -67,6 +67,8 @@ export interface HttpDoor {
 
 export interface HttpListener {
   readonly name: string
+  /** Where it listens; 0 where that is not for the config to say. */
+  readonly port: number
   readonly hostnames: readonly string[]
   readonly clientAddress: ClientAddressSource
   /** How many requests the Worker may make for one of a client. */
@@ -114,8 +116,9 @@ export interface Mirror {
 export interface HttpVariant {
   readonly name: string
   readonly weight: number
-  /** Either this or `reply`. */
+  /** Either this, `redirect` or `reply`. */
   readonly pool: Pool | undefined
+  readonly redirect: RedirectConfig | undefined
   readonly reply: ReplyConfig | undefined
   /** The rule's own and then the variant's, as written; the edits are the same compiled. */
   readonly filters: Filters
@@ -183,6 +186,7 @@ export type SplitKey =
   | { readonly from: 'cookie'; readonly name: string; readonly index: number; readonly isIssued: boolean }
   | { readonly from: 'header'; readonly name: string; readonly index: number }
   | { readonly from: 'address' }
+  | { readonly from: 'draw' }
 
 export interface ForceRule {
   readonly header: { readonly name: string; readonly index: number } | undefined

@@ -890,11 +890,56 @@ export const suites: readonly Suite[] = [
                 { name: 'idle', weight: 0, pool: 'one' },
               ],
             },
+            {
+              name: 'away',
+              match: { path: '/away' },
+              variants: [
+                {
+                  name: 'gone',
+                  weight: 1,
+                  redirect: { prefix: '/new', status: 308 },
+                  filters: { responseHeaders: { set: { 'x-by': '{variant}' } } },
+                },
+                { name: 'idle', weight: 0, pool: 'one' },
+              ],
+            },
+            {
+              name: 'anew',
+              match: { path: '/anew' },
+              variants: [
+                { name: 'all', weight: 1, pool: 'two' },
+                { name: 'idle', weight: 0, pool: 'one' },
+              ],
+              split: { by: 'draw' },
+            },
+            { name: 'same-port', match: { path: '/same-port' }, redirect: { port: 'listener', path: '/here' } },
           ],
         },
       ],
     },
     cases: [
+      {
+        it: 'a variant may be a redirect, with headers of its own',
+        ask: 'GET http://x.test/away/a',
+        get: {
+          rule: 'r/away',
+          variant: 'gone',
+          status: 308,
+          location: 'http://x.test/new/a',
+          cookies: ['fs_id'],
+          answer: { 'x-by': 'gone' },
+        },
+      },
+      {
+        it: 'a split by draw sets no cookie',
+        ask: 'GET http://x.test/anew',
+        get: { rule: 'r/anew', variant: 'all', pool: 'two', cookies: [] },
+      },
+      {
+        it: 'a redirect to the port of the listener, which the edge does not have, stays where the client is',
+        ask: 'GET http://x.test/same-port',
+        get: { rule: 'r/same-port', status: 302, location: 'http://x.test/here' },
+      },
       {
         it: 'a redirect to https keeps host, path and query',
         ask: 'GET http://x.test/secure/a?b=c',
@@ -1406,6 +1451,12 @@ export const suites: readonly Suite[] = [
             { name: 'own-post', match: { path: '/own', method: 'POST' }, pool: 'two' },
             { name: 'redirect', match: { path: '/old' }, redirect: { path: '/new' }, cors: { origins: ['*'] } },
             {
+              name: 'encrypted',
+              match: { path: '/encrypted' },
+              pool: 'one',
+              cors: { origins: ['https://*'], expose: ['x-seen'] },
+            },
+            {
               name: 'filtered',
               match: { path: '/filtered' },
               pool: 'one',
@@ -1521,7 +1572,7 @@ export const suites: readonly Suite[] = [
             'access-control-allow-methods': 'GET, PUT',
             'access-control-allow-headers': 'x-token, content-type',
             'access-control-max-age': '600',
-            'access-control-expose-headers': null,
+            'access-control-expose-headers': 'x-total',
             vary: 'Origin',
           },
         },
@@ -1600,6 +1651,25 @@ export const suites: readonly Suite[] = [
         ask: 'OPTIONS http://x.test/named',
         with: { 'access-control-request-method': 'PUT' },
         get: { rule: 'c/named', pool: 'one' },
+      },
+      {
+        it: 'an origin may be any host of a scheme; a preflight says what may be read',
+        ask: 'OPTIONS http://x.test/encrypted',
+        with: { origin: 'https://any.host.test', 'access-control-request-method': 'GET' },
+        get: {
+          rule: 'c/encrypted',
+          status: 204,
+          answer: {
+            'access-control-allow-origin': 'https://any.host.test',
+            'access-control-expose-headers': 'x-seen',
+          },
+        },
+      },
+      {
+        it: 'any host of a scheme is not any scheme',
+        ask: 'OPTIONS http://x.test/encrypted',
+        with: { origin: 'http://any.host.test', 'access-control-request-method': 'GET' },
+        get: { rule: 'c/encrypted', status: 204, answer: { 'access-control-allow-origin': null } },
       },
       {
         it: 'a redirect may be read too',

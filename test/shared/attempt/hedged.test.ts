@@ -216,6 +216,12 @@ function failed(attempt: number): AttemptEvent {
 
 function plan(change: { attempts?: number; requestMs?: number; hedgeMs?: number } = {}): AttemptPlan {
   const { attempts = 2, requestMs = 30_000, hedgeMs = 200 } = change
-  const retry = { attempts, on: ['connect-failure', '502', '503'], isUnsafe: false, maxBufferBytes: 65_536 }
+  const retry = {
+    attempts,
+    on: ['connect-failure', '502', '503'],
+    isUnsafe: false,
+    maxBufferBytes: 65_536,
+    backoffMs: 0,
+  }
   return planHttp(retry, { requestMs, tryMs: Math.min(15_000, requestMs) }, 'GET', 'none', 12_345, hedgeMs)
 }

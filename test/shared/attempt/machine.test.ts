@@ -167,6 +167,16 @@ test('a client that goes away ends the tries', () => {
   expect(run.feed({ type: 'waited' })).toEqual({ do: 'none' })
 })
 
+test('before a retry there is at least the back-off that the rule asks for', () => {
+  for (let draw = 0; draw < 200; draw++) {
+    const plan = planHttp({ ...retry, backoffMs: 100 }, { requestMs: 30_000, tryMs: 15_000 }, 'GET', 'none', draw)
+    const begun = advance(plan, openAttempt(plan, 0), { type: 'begin' }, 0).state
+    const { action } = advance(plan, begun, { type: 'status', attempt: 1, status: 503, retryAfterMs: undefined }, 0)
+    expect(action.do === 'wait' && action.ms).toBeGreaterThanOrEqual(100)
+    expect(action.do === 'wait' && action.ms).toBeLessThan(125)
+  }
+})
+
 test('back-off has full jitter: below (2^n - 1) * 25 ms, at most 250 ms, over the whole range', () => {
   const waits: number[][] = [[], [], [], [], []]
   for (let draw = 1; draw <= 2_000; draw++) {
@@ -294,7 +304,13 @@ function status(attempt: number, code: number, retryAfterMs?: number): AttemptEv
   return { type: 'status', attempt, status: code, retryAfterMs }
 }
 
-const retry = { attempts: 2, on: ['connect-failure', '502', '503'], isUnsafe: false, maxBufferBytes: 65_536 }
+const retry = {
+  attempts: 2,
+  on: ['connect-failure', '502', '503'],
+  isUnsafe: false,
+  maxBufferBytes: 65_536,
+  backoffMs: 0,
+}
 
 function plan(change: { attempts?: number; on?: readonly string[]; tryMs?: number; requestMs?: number } = {}) {
   const { attempts = 2, on = retry.on, tryMs = 15_000, requestMs = 30_000 } = change

@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import type { Outcome } from '../../../shared/attempt/classes.ts'
 import { type Body, bodyOf, mayRetry, planFlow, planHttp } from '../../../shared/attempt/plan.ts'
 
-const defaults = { attempts: 2, on: ['connect-failure', '502', '503'], isUnsafe: false, maxBufferBytes: 65_536 }
+const defaults = {
+  attempts: 2,
+  on: ['connect-failure', '502', '503'],
+  isUnsafe: false,
+  maxBufferBytes: 65_536,
+  backoffMs: 0,
+}
 const timeouts = { requestMs: 30_000, tryMs: 15_000 }
 
 const columns: readonly (readonly [outcome: Outcome, isNothingWritten: boolean])[] = [

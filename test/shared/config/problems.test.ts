@@ -205,7 +205,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['no action of a flow', flow({ pool: undefined }),
     ['exactly-one', 'routes[0]', 'found none of "pool" and "variants"', 'Write exactly one of "pool" and "variants".']],
   ['a variant that goes nowhere', variants(stable, { name: 'canary', weight: 1 }),
-    ['exactly-one', 'routes[0].variants[1]', 'found none of "pool" and "reply"', 'Write exactly one of "pool" and "reply".']],
+    ['exactly-one', 'routes[0].variants[1]', 'found none of "pool", "redirect" and "reply"', 'Write exactly one of "pool", "redirect" and "reply".']],
   ['a rewrite of nothing', rule({ filters: { rewrite: {} } }),
     ['exactly-one', 'routes[0].filters.rewrite', 'found none of "path", "prefix" or "host"', 'Write "path", "prefix" or "host".']],
   ['a rewrite of path and prefix', rule({ filters: { rewrite: { path: '/a', prefix: '/b' } } }),

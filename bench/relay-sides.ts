@@ -11,8 +11,10 @@ import { fileURLToPath } from 'node:url'
 
 export type SideName = 'fourseven' | 'haproxy' | 'nginx' | 'socket.pipe'
 
-export interface RelaySide {
-  readonly name: SideName
+export type RelaySide = Program<SideName>
+
+export interface Program<Name extends string = string> {
+  readonly name: Name
   readonly port: number
   readonly pid: number
   stop(): Promise<void>
@@ -21,11 +23,19 @@ export interface RelaySide {
 /** Ours first. */
 export const SIDE_NAMES: readonly SideName[] = ['fourseven', 'haproxy', 'nginx', 'socket.pipe']
 
+/** Starts one of the four. */
+export function startSide(name: SideName, endpointPort: number): Promise<RelaySide> {
+  return startProgram(name, port => recipes[name](port, endpointPort))
+}
+
 /** Starts it on a free port and waits until it accepts. Throws when it ends before, or after ten seconds. */
-export async function startSide(name: SideName, endpointPort: number): Promise<RelaySide> {
+export async function startProgram<Name extends string>(
+  name: Name,
+  recipeFor: (port: number) => Recipe,
+): Promise<Program<Name>> {
   const folder = await mkdtemp(join(tmpdir(), 'fourseven-bench-'))
   const port = await freePort()
-  const { file, text, command } = recipes[name](port, endpointPort)
+  const { file, text, command } = recipeFor(port)
   await writeFile(join(folder, file), text)
   const [program, ...args] = command
   const child = spawn(program!, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -69,7 +79,8 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
-interface Recipe {
+/** A config file, and the command that runs with it. */
+export interface Recipe {
   readonly file: string
   readonly text: string
   readonly command: readonly string[]

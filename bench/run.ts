@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import { runDecide } from './decide.bench.ts'
 import { runEdge } from './edge.bench.ts'
+import { runHttp } from './http.bench.ts'
 import { runRelayConnections } from './relay-connections.bench.ts'
 import { runRelayMemory } from './relay-memory.bench.ts'
 import { runRelayMessages } from './relay-messages.bench.ts'
@@ -15,6 +16,7 @@ import { runSize } from './size.bench.ts'
 const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<BenchReport>>> = {
   decide: runDecide,
   edge: runEdge,
+  http: runHttp,
   'relay-throughput': runRelayThroughput,
   'relay-messages': runRelayMessages,
   'relay-connections': runRelayConnections,

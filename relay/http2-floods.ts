@@ -3,8 +3,10 @@
 // (CVE-2024-27316), frames that say nothing. Each ends its connection with ENHANCE_YOUR_CALM (RFC 9113 section 10.5).
 
 import { constants, type ServerHttp2Session } from 'node:http2'
+import { reasons } from '../shared/decide/reason.ts'
 
-export type Flood = 'resets' | 'pings' | 'settings' | 'continuations' | 'frames'
+/** As reasons for the end of a connection. */
+export type Flood = 'http2_resets' | 'http2_pings' | 'http2_settings' | 'http2_continuations' | 'http2_frames'
 
 export interface FloodWatch {
   /** The client has reset a stream: called by whoever sees it close. */
@@ -37,18 +39,18 @@ export function watchFloods(
   const end = (flood: Flood) => {
     if (session.destroyed) return
     tell(flood)
-    if (flood === 'pings') session.goaway(calm, 0, tooManyPings)
-    destroy(new Error(`the client floods its connection with ${flood}`), calm)
+    if (flood === 'http2_pings') session.goaway(calm, 0, tooManyPings)
+    destroy(new Error(reasons[flood].says), calm)
   }
-  const take = (flood: keyof typeof limits) => {
-    const pace = openPace(limits[flood], now)
+  const take = (flood: Flood, limit: Pace) => {
+    const mayCome = openPace(limit, now)
     return () => {
-      if (!pace()) end(flood)
+      if (!mayCome()) end(flood)
     }
   }
-  session.on('ping', take('pings'))
-  session.on('remoteSettings', take('settings'))
-  return { noteReset: take('resets') }
+  session.on('ping', take('http2_pings', limits.pings))
+  session.on('remoteSettings', take('http2_settings', limits.settings))
+  return { noteReset: take('http2_resets', limits.resets) }
 }
 
 /** A token bucket: false when more come than it lets through. */
@@ -67,9 +69,9 @@ function openPace({ burst, perSecond }: Pace, now: () => number): () => boolean 
 /** What nghttp2 or Node has ended the session for, where that is a flood. */
 function floodOf(error: NodeJS.ErrnoException): Flood | undefined {
   const { code, errno } = error
-  if (code === 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES') return 'frames'
-  if (errno === tooManyContinuations) return 'continuations'
-  return errno === flooded ? 'frames' : undefined
+  if (code === 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES') return 'http2_frames'
+  if (errno === tooManyContinuations) return 'http2_continuations'
+  return errno === flooded ? 'http2_frames' : undefined
 }
 
 interface Pace {

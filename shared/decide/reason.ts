@@ -166,6 +166,23 @@ export const reasons = {
     isRegistered: false,
     says: 'The PROXY header was not complete 3 s after the connection began.',
   },
+  http2_resets: {
+    status: 429,
+    isRegistered: false,
+    says: 'The client reset its streams as soon as they were begun, many times over.',
+  },
+  http2_pings: { status: 429, isRegistered: false, says: 'The client sent PING frames without end.' },
+  http2_settings: { status: 429, isRegistered: false, says: 'The client sent SETTINGS frames without end.' },
+  http2_continuations: {
+    status: 429,
+    isRegistered: false,
+    says: 'The client spread one header over very many CONTINUATION frames.',
+  },
+  http2_frames: {
+    status: 429,
+    isRegistered: false,
+    says: 'The client sent very many frames that are empty, malformed or of no use.',
+  },
   idle_timeout: { status: 408, isRegistered: false, says: 'No byte went either way for the idle timeout.' },
   drained: {
     status: 503,

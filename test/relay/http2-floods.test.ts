@@ -22,7 +22,7 @@ describe('a flood ends its connection with ENHANCE_YOUR_CALM', () => {
     const { client, floods } = await watched()
     await repeat(client, 2 * limits.resets.burst, i => [request(2 * i + 1), reset(2 * i + 1, codes.cancel)])
     expect(await client.ended()).toBe(codes.calm)
-    expect(floods).toEqual(['resets'])
+    expect(floods).toEqual(['http2_resets'])
   })
 
   test('of PINGs, in the words that gRPC clients know', async () => {
@@ -32,14 +32,14 @@ describe('a flood ends its connection with ENHANCE_YOUR_CALM', () => {
     expect(first!.payload.readUInt32BE(4)).toBe(codes.calm)
     expect(first!.payload.toString('latin1', 8)).toBe('too_many_pings')
     await client.ended()
-    expect(floods).toEqual(['pings'])
+    expect(floods).toEqual(['http2_pings'])
   })
 
   test('of SETTINGS', async () => {
     const { client, floods } = await watched()
     await repeat(client, 2 * limits.settings.burst, i => [settings([[4, 65_535 + i]])])
     expect(await client.ended()).toBe(codes.calm)
-    expect(floods).toEqual(['settings'])
+    expect(floods).toEqual(['http2_settings'])
   })
 
   test('of CONTINUATION frames', async () => {
@@ -47,7 +47,7 @@ describe('a flood ends its connection with ENHANCE_YOUR_CALM', () => {
     await client.send(frame(types.headers, 0, 1, requestFields()))
     await repeat(client, 1_000, i => [frame(types.continuation, 0, 1, fieldBlock([[`x-${i}`, 'y']]))])
     expect(await client.ended()).toBe(codes.calm)
-    expect(floods).toEqual(['continuations'])
+    expect(floods).toEqual(['http2_continuations'])
   })
 
   test('of DATA frames that hold nothing', async () => {
@@ -55,7 +55,7 @@ describe('a flood ends its connection with ENHANCE_YOUR_CALM', () => {
     await client.send(frame(types.headers, flags.endHeaders, 1, requestFields('/', 'POST')))
     await repeat(client, 5_000, () => [frame(types.data, 0, 1)])
     expect(await client.ended()).toBe(codes.calm)
-    expect(floods).toEqual(['frames'])
+    expect(floods).toEqual(['http2_frames'])
   })
 })
 

@@ -11,13 +11,15 @@ import {
   type ClientUnaryCall,
   type ClientWritableStream,
   credentials,
-  type Metadata,
+  Metadata,
   type MethodDefinition,
   makeGenericClientConstructor,
   type requestCallback,
   Server,
   ServerCredentials,
   type ServiceDefinition,
+  type ServiceError,
+  type StatusObject,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import { onTestFinished } from 'vitest'
@@ -77,6 +79,52 @@ export interface CallsClient extends Client {
   collect: (fields: Metadata, options: CallOptions, done: requestCallback<Buffer>) => ClientWritableStream<Buffer>
   list: (message: Buffer, fields: Metadata, options: CallOptions) => ClientReadableStream<Buffer>
   chat: (fields: Metadata, options: CallOptions) => ClientDuplexStream<Buffer, Buffer>
+}
+
+export interface Answered {
+  readonly message: string
+  readonly header: Metadata
+  readonly status: StatusObject
+}
+
+/** Rejects with the `ServiceError` when the status is not OK. */
+export function unary(
+  client: CallsClient,
+  message: string,
+  fields: Metadata = new Metadata(),
+  options: CallOptions = {},
+): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    let header = new Metadata()
+    let answer: string | undefined
+    const call = client.unary(Buffer.from(message), fields, options, (error, bytes) => {
+      if (error === null) answer = String(bytes)
+      else reject(error)
+    })
+    call.on('metadata', came => {
+      header = came
+    })
+    call.on('status', status => {
+      if (answer !== undefined) resolve({ message: answer, header, status })
+    })
+  })
+}
+
+/** All messages of a stream to the client; rejects with the `ServiceError` when its status is not OK. */
+export async function messages(call: ClientReadableStream<Buffer>): Promise<string[]> {
+  const all: string[] = []
+  for await (const message of call) all.push(String(message))
+  return all
+}
+
+/** What a call failed with; throws when it did not. */
+export async function failure(call: Promise<unknown>): Promise<ServiceError> {
+  try {
+    await call
+  } catch (error) {
+    return error as ServiceError
+  }
+  throw new Error('the call was to fail and did not')
 }
 
 function method<const RequestStream extends boolean, const ResponseStream extends boolean>(

@@ -14,6 +14,7 @@ const rooms = [
   ['shared/table'],
   ['shared/decide'],
   ['shared/attempt', 'shared/http'],
+  ['shared/cache'],
   ['shared/explain', 'shared/gateway-api'],
   ['shared'],
   ['workers', 'relay'],

@@ -1,7 +1,7 @@
 // What to do once an endpoint has answered a request that went past the cache, or none has.
 
+import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
-import type { CacheRule } from '../table/cache.ts'
 import { freshen, freshenByHead } from './freshen.ts'
 import type { Reuse } from './reuse.ts'
 import { type AskedFor, storable, type WhyNotStored } from './storable.ts'
@@ -23,7 +23,7 @@ type Asked = Extract<Reuse, { readonly do: 'validate' | 'ask' }>
 
 /** @param stored what was in the store, for a HEAD that went on */
 export function afterAnswer(
-  rule: CacheRule,
+  rule: CacheConfig,
   step: Asked,
   asked: AskedFor,
   status: number,

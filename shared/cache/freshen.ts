@@ -1,7 +1,7 @@
 // A stored answer made fresh again by a 304 or a HEAD (RFC 9111 sections 3.2, 4.3.4 and 4.3.5).
 
+import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
-import type { CacheRule } from '../table/cache.ts'
 import { fieldOf, opaque } from './conditional.ts'
 import { type AskedFor, storable, storedFields } from './storable.ts'
 import { type Exchange, readAnswer, type StoredAnswer } from './stored.ts'
@@ -13,7 +13,7 @@ import { type Exchange, readAnswer, type StoredAnswer } from './stored.ts'
  * the request has to be sent again without conditions. `gone`: it holds, but what it says now must not be stored.
  */
 export function freshen(
-  rule: CacheRule,
+  rule: CacheConfig,
   asked: AskedFor,
   stored: StoredAnswer,
   fields: HeaderFields,
@@ -30,7 +30,7 @@ export function freshen(
  * undefined (it is out of date and goes) when they do not.
  */
 export function freshenByHead(
-  rule: CacheRule,
+  rule: CacheConfig,
   asked: AskedFor,
   stored: StoredAnswer,
   fields: HeaderFields,
@@ -46,7 +46,7 @@ export function freshenByHead(
 }
 
 function updated(
-  rule: CacheRule,
+  rule: CacheConfig,
   asked: AskedFor,
   stored: StoredAnswer,
   fields: HeaderFields,

@@ -1,7 +1,7 @@
 // The key under which an answer is stored.
 
+import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
-import type { CacheRule } from '../table/cache.ts'
 
 /**
  * One line, the same for all requests that may share an answer apart from `Vary`. Variants never share: a user of one
@@ -10,14 +10,14 @@ import type { CacheRule } from '../table/cache.ts'
  * @param place route, rule and variant, and what else divides (a generation that a purge raised)
  * @param url as the client asked for it, without fragment
  */
-export function cacheKey(rule: CacheRule, place: readonly string[], url: string, request: HeaderFields): string {
+export function cacheKey(rule: CacheConfig, place: readonly string[], url: string, request: HeaderFields): string {
   const parts = [...place, keyUrl(rule, url)]
   for (const name of rule.headers) parts.push(request.get(name) ?? '')
   return parts.map(part => encodeURIComponent(part)).join('/')
 }
 
 /** Scheme, host, path and those parameters of the query that count, in the order in which they came. */
-export function keyUrl(rule: CacheRule, url: string): string {
+export function keyUrl(rule: CacheConfig, url: string): string {
   const { query } = rule
   const at = url.indexOf('?')
   if (at === -1 || query === 'all') return url

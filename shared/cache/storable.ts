@@ -1,7 +1,7 @@
 // Whether an answer may be stored, and in what form (RFC 9111 section 3).
 
+import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
-import type { CacheRule } from '../table/cache.ts'
 import type { Directives } from './directives.ts'
 import { readHttpDate, writeHttpDate } from './http-date.ts'
 import {
@@ -46,7 +46,7 @@ export interface AskedFor {
 
 /** The head to store, or why there is none. The body has to arrive whole before any of it counts. */
 export function storable(
-  rule: CacheRule,
+  rule: CacheConfig,
   asked: AskedFor,
   status: number,
   fields: HeaderFields,
@@ -94,7 +94,7 @@ function hindranceTo(
 }
 
 function storedOf(
-  rule: CacheRule,
+  rule: CacheConfig,
   asked: AskedFor,
   status: number,
   fields: HeaderFields,

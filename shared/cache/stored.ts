@@ -1,7 +1,7 @@
 // An answer as the cache keeps it, and what is worked out of it once, when it is stored.
 
+import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
-import type { CacheRule } from '../table/cache.ts'
 import { type Directives, readCacheControl, readCdnCacheControl } from './directives.ts'
 import { readHttpDate } from './http-date.ts'
 
@@ -87,7 +87,7 @@ export function explicitLifetimeMs(says: AnswerSays, fields: HeaderFields, recei
  * the time since `Last-Modified`, at most a day (RFC 9111 section 4.2.2).
  */
 export function impliedLifetimeMs(
-  rule: CacheRule,
+  rule: CacheConfig,
   status: number,
   isPublic: boolean,
   fields: HeaderFields,

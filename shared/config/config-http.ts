@@ -211,6 +211,41 @@ export interface HttpRuleInput<
     maxBody?: Size
   }
   record?: RecordInput
+  /** Only beside `pool` or `variants`. `true`: all defaults. */
+  cache?: CacheInput | boolean
+  compress?: CompressInput | boolean
+}
+
+/** A shared cache for the rule's answers (RFC 9111). What an answer says of itself goes before what stands here. */
+export interface CacheInput {
+  key?: {
+    /** Which parameters of the query tell answers apart. Default `all`. */
+    query?: 'all' | { only?: readonly string[]; except?: readonly string[] }
+    /** Request headers that tell answers apart, beside those that `Vary` names. */
+    headers?: readonly string[]
+  }
+  /** By status, for answers that do not say how long they are fresh: `{ "404": "10s" }`. */
+  ttl?: Readonly<Record<string, Duration>>
+  /** Answers with `Last-Modified` alone are fresh for a tenth of their age, at most a day. Default false. */
+  heuristic?: boolean
+  /** So long after it went stale an answer is given at once, while a new one is fetched. Default none. */
+  staleWhileRevalidate?: Duration
+  /** So long after it went stale an answer is given when no endpoint can. Default none. */
+  staleIfError?: Duration
+  /** Larger answers are passed on and not stored. Default `8MiB`. */
+  maxBody?: Size
+  /** Requests for an answer that is being fetched wait for it. Default true. */
+  collapse?: boolean
+  /** The answer's field with its tags, for purges. Default `cache-tag`. */
+  tagHeader?: string
+}
+
+/** Answers of these types are compressed for clients that take it, unless they are encoded already. */
+export interface CompressInput {
+  /** Default: text, JSON, JavaScript, XML, SVG and WebAssembly. */
+  types?: readonly string[]
+  /** Shorter answers stay as they are. Default `1KiB`. */
+  minSize?: Size
 }
 
 interface HttpRouteHead<Listener extends string, Name extends string> {

@@ -41,6 +41,27 @@ export const defaults = {
   maxHeaderBytes: '32KiB',
   sample: 1,
 
+  /** Enough for pages, scripts and pictures; far from what an isolate of 128 MB can hold beside other requests. */
+  cacheMaxBody: '8MiB',
+  /** Cloudflare's and Akamai's name for it. */
+  tagHeader: 'cache-tag',
+  /** What Cloudflare and nginx users compress; fonts other than SVG and pictures are compressed in themselves. */
+  compressTypes: [
+    'text/*',
+    'application/json',
+    'application/javascript',
+    'application/xml',
+    'application/manifest+json',
+    'application/ld+json',
+    'application/rss+xml',
+    'application/atom+xml',
+    'application/xhtml+xml',
+    'application/wasm',
+    'image/svg+xml',
+  ],
+  /** Below this the headers of a packet weigh more than what is saved. */
+  compressMinSize: '1KiB',
+
   maxConnections: 10_000,
   /** Any number would do, as long as it stays: without one the kernel draws it anew at each load. */
   kernelSeed: 47,
@@ -98,6 +119,9 @@ export const bounds = {
   /** Firefox keeps a preflight for a day at most, Chromium for two hours. */
   corsAgeMs: [0, 86_400_000],
   bodyBytes: [0, 1_024 ** 4],
+  /** The Cache API takes 512 MB. */
+  cacheBodyBytes: [0, 512 * 1_024 ** 2],
+  cacheMs: [0, 365 * 86_400_000],
   /** workerd itself answers 414 beyond 64 KiB. */
   urlBytes: [64, 65_536],
   headers: [8, 10_000],

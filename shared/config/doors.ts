@@ -53,6 +53,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'rule.errorPages': L7,
   'rule.limits.maxBody': L7,
   'rule.record': L7,
+  'rule.cache': ['edge'],
+  'rule.compress': ['edge'],
   'rule.timeouts.request': L7,
   'rule.timeouts.try': L7,
   'rule.timeouts.connect': ['tcp', 'tls'],

@@ -8,6 +8,7 @@ import { didYouMean, type Findings, formatPlace, listNames, type Place, show } f
 import { nearest } from './near.ts'
 import type { Filters, FlowRule, HttpRule, HttpVariantConfig, RetryConfig } from './parse.ts'
 import { readCors, readErrorPages, readSample } from './parse-answers.ts'
+import { readCache, readCompress } from './parse-cache.ts'
 import { readHedge, readMirrors } from './parse-copies.ts'
 import { readFilters, readRedirect, readReply } from './parse-filters.ts'
 import { checkKernelRule } from './parse-kernel.ts'
@@ -106,6 +107,8 @@ export function readHttpRule(spot: RuleSpot, scope: RouteScope): HttpRule | unde
     ...rule,
     hedge: readHedge(value.hedge, rule, [...here, 'hedge'], findings),
     mirrors: readMirrors(value.mirrors, rule.action, [...here, 'mirrors'], findings),
+    cache: readCache(value.cache, rule, [...here, 'cache'], findings),
+    compress: readCompress(value.compress, [...here, 'compress'], findings),
   }
 }
 

@@ -4,6 +4,7 @@ import * as z from 'zod'
 import { checkTogether } from './check-together.ts'
 import type { Variables } from './endpoint-address.ts'
 import { collectFindings, type Locate } from './findings.ts'
+import type { CacheConfig, CompressConfig } from './parse-cache.ts'
 import { type ExpectedCase, readCases } from './parse-expect.ts'
 import { readListeners } from './parse-listener.ts'
 import { readPools } from './parse-pool.ts'
@@ -312,6 +313,8 @@ export interface HttpRule {
   readonly maxBodyBytes: number | undefined
   /** The part of its requests that are recorded, 0 to 1. */
   readonly sample: number
+  readonly cache: CacheConfig | undefined
+  readonly compress: CompressConfig | undefined
 }
 
 export interface FlowRule {

@@ -189,6 +189,44 @@ export const mirror = z
   })
   .meta({ id: 'Mirror', description: 'A copy of requests sent aside; its answer is dropped.' })
 
+const cache = z
+  .strictObject({
+    key: z
+      .strictObject({
+        query: z
+          .union([
+            z.literal('all'),
+            z.strictObject({ only: list(z.string()).exactOptional(), except: list(z.string()).exactOptional() }),
+          ])
+          .meta({ description: 'Which parameters tell answers apart.', default: 'all' })
+          .exactOptional(),
+        headers: list(z.string()).meta({ description: 'Request headers that tell answers apart.' }).exactOptional(),
+      })
+      .exactOptional(),
+    ttl: record(duration('Fresh for so long.'))
+      .meta({ description: 'By status, for answers that do not say how long they are fresh.' })
+      .exactOptional(),
+    heuristic: z.boolean().meta({ default: false }).exactOptional(),
+    staleWhileRevalidate: duration('Given stale for so long while a new one is fetched.').exactOptional(),
+    staleIfError: duration('Given stale for so long when no endpoint can answer.').exactOptional(),
+    maxBody: size('Larger answers are passed on and not stored.').exactOptional(),
+    collapse: z.boolean().meta({ default: true }).exactOptional(),
+    tagHeader: z
+      .string()
+      .meta({ description: "The answer's field with its tags.", default: defaults.tagHeader })
+      .exactOptional(),
+  })
+  .meta({ id: 'Cache', description: "A shared cache for the rule's answers (RFC 9111)." })
+
+const compress = z
+  .strictObject({
+    types: list(z.string())
+      .meta({ description: 'Media types.', default: [...defaults.compressTypes] })
+      .exactOptional(),
+    minSize: size('Shorter answers stay as they are.').exactOptional(),
+  })
+  .meta({ id: 'Compress', description: 'Answers are compressed for clients that take it.' })
+
 const httpRuleFields = {
   redirect: redirect.exactOptional(),
   reply: reply.exactOptional(),
@@ -236,6 +274,8 @@ const httpRuleFields = {
   errorPages: errorPages.exactOptional(),
   limits: z.strictObject({ maxBody: size('A larger request body is answered 413.').exactOptional() }).exactOptional(),
   record: recording.exactOptional(),
+  cache: z.union([cache, z.boolean()]).exactOptional(),
+  compress: z.union([compress, z.boolean()]).exactOptional(),
 }
 
 /** What a route with a list of rules says for all of them. */

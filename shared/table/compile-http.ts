@@ -50,6 +50,8 @@ export function compileHttpRule(
     pages: compilePages(rule.errorPages),
     maxBodyBytes: rule.maxBodyBytes ?? Number.POSITIVE_INFINITY,
     sample: rule.sample,
+    cache: rule.cache,
+    compress: rule.compress,
   }
   if (compiled.cors !== undefined) needs.cors()
   const { action } = compiled

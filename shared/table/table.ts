@@ -13,6 +13,7 @@ import type {
   RetryConfig,
   TlsEndingConfig,
 } from '../config/parse.ts'
+import type { CacheConfig, CompressConfig } from '../config/parse-cache.ts'
 import type { SubrequestPlan } from '../config/subrequests.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Cidr } from '../wire/address.ts'
@@ -105,6 +106,8 @@ export interface HttpRule {
   readonly maxBodyBytes: number
   /** The part of its requests that are recorded, 0 to 1. */
   readonly sample: number
+  readonly cache: CacheConfig | undefined
+  readonly compress: CompressConfig | undefined
 }
 
 export interface Mirror {

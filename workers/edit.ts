@@ -2,7 +2,7 @@
 
 import type { TemplateValues } from '../shared/config/template.ts'
 import { affinityCookie } from '../shared/decide/affinity.ts'
-import type { CookieOut, ForwardDecision, HttpDecision } from '../shared/decide/decision.ts'
+import type { CookieOut, ForwardDecision, HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
 import { isSampled } from '../shared/decide/sample.ts'
 import { privately, serializeCookie } from '../shared/http/cookies.ts'
 import { setCors } from '../shared/http/cors.ts'
@@ -35,22 +35,26 @@ export function editRequest(headers: Headers, decision: ForwardDecision, facts: 
   headers.set(INSTANCES, withInstance(facts.instances, instance))
 }
 
-/** An endpoint's answer as the client shall see it; the body as it came. A WebSocket is passed on untouched. */
+/**
+ * An endpoint's answer as the client shall see it; the body as it came. A WebSocket is passed on untouched. Without an
+ * endpoint it is a stored answer, which may be given even where the decision found nobody to ask.
+ */
 export function editAnswer(
   answer: Response,
   isolate: Isolate,
-  decision: ForwardDecision,
-  endpoint: Endpoint,
+  decision: ForwardDecision | ReplyDecision,
+  endpoint: Endpoint | undefined,
   facts: EdgeFacts,
 ): Response {
   if (answer.status === 101) return answer
   const { cookieKeys, table } = isolate
-  const edited = replaceByPage(answer, decision.rule, facts) ?? new Response(answer.body, answer)
+  const edited = replaceByPage(answer, decision.rule!, facts) ?? new Response(answer.body, answer)
   const { headers } = edited
   removeHopByHop(headers, false)
   headers.delete(INSTANCES)
   if (facts.httpListener?.hasVia === true) appendVia(headers, undefined)
-  finish(headers, decision.variant.responseEdits, decision, facts, isolate)
+  finish(headers, decision.variant?.responseEdits, decision, facts, isolate)
+  if (decision.do === 'reply' || endpoint === undefined) return edited
   const kept = affinityCookie(decision.pool, endpoint, table.needs, facts)
   if (kept !== undefined) setCookie(headers, kept, facts, cookieKeys)
   return edited

@@ -2,10 +2,11 @@
 
 import { countRequest } from '../shared/attempt/budget.ts'
 import { hedgeAfterMs, mayHedge } from '../shared/attempt/hedge.ts'
-import { openLedger } from '../shared/attempt/ledger.ts'
+import { type Ledger, openLedger } from '../shared/attempt/ledger.ts'
 import { advance, openAttempt } from '../shared/attempt/machine.ts'
 import { planHttp } from '../shared/attempt/plan.ts'
-import type { ForwardDecision, HttpDecision } from '../shared/decide/decision.ts'
+import type { CacheWord } from '../shared/cache/exchange.ts'
+import type { ForwardDecision, HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
 import { matchedPrefix } from '../shared/decide/match.ts'
 import { type Reason, reasons } from '../shared/decide/reason.ts'
 import { overBody, type Refusal } from '../shared/http/door-limits.ts'
@@ -13,6 +14,7 @@ import { endpointPath } from '../shared/http/paths.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
 import type { HttpRule } from '../shared/table/table.ts'
+import { answerThroughCache, invalidate, SUBREQUESTS_OF_CACHE } from './cache.ts'
 import { editAnswer, editReply, editRequest } from './edit.ts'
 import type { EdgeFacts } from './facts.ts'
 import type { Isolate } from './isolate.ts'
@@ -38,6 +40,8 @@ export interface Outcome {
   readonly endpoint: Endpoint | undefined
   readonly attempts: readonly Attempt[]
   readonly mirrors: readonly Mirrored[]
+  /** What the cache did; undefined when the rule has none. */
+  readonly cache: CacheWord | undefined
 }
 
 /** The answer to a request. What goes wrong on a normal day is an answer with a reason; it throws for bugs only. */
@@ -52,7 +56,11 @@ export function carryOut(
   switch (decision.do) {
     case 'forward': {
       const refusal = bodyRefusal(request, decision.rule)
-      if (refusal !== undefined) return answerFor(isolate, decision, facts, 'http_request_error', NONE, NONE, refusal)
+      if (refusal !== undefined) {
+        return finished(isolate, decision, facts, ownAnswer(decision, facts, 'http_request_error', NONE, NONE, refusal))
+      }
+      if (decision.rule.cache !== undefined)
+        return forwardThroughCache(isolate, decision, facts, request, draw, context)
       return forward(isolate, decision, facts, request, draw, context)
     }
     case 'redirect':
@@ -63,6 +71,10 @@ export function carryOut(
     }
     case 'reply': {
       const { rule, reply, reason, status, details } = decision
+      // No endpoint may be asked now: what is stored may be given all the same.
+      if (rule?.cache !== undefined && reason !== undefined && decision.variant?.pool !== undefined) {
+        return forwardThroughCache(isolate, decision, facts, request, draw, context)
+      }
       const own =
         reply === undefined
           ? answerOurselves(
@@ -80,10 +92,9 @@ export function carryOut(
 
 /** For an answer that asked no endpoint. */
 export function withoutEndpoint(response: Response, reason: Reason | undefined): Outcome {
-  return { response, reason, endpoint: undefined, attempts: NONE, mirrors: NONE }
+  return { response, reason, endpoint: undefined, attempts: NONE, mirrors: NONE, cache: undefined }
 }
 
-/** All tries of one request, and its copies. */
 async function forward(
   isolate: Isolate,
   decision: ForwardDecision,
@@ -92,12 +103,64 @@ async function forward(
   draw: Draw,
   context: ExecutionContext,
 ): Promise<Outcome> {
+  const ledger = openLedger(facts.subrequests)
+  const tried = await tryEndpoints(isolate, decision, facts, request, draw, context, ledger, undefined)
+  if (isolate.hasCache) await invalidate(isolate, facts, request, tried.response)
+  return finished(isolate, decision, facts, tried)
+}
+
+/** A decision that found no endpoint comes here too: what is stored may still be given. */
+async function forwardThroughCache(
+  isolate: Isolate,
+  decision: ForwardDecision | ReplyDecision,
+  facts: EdgeFacts,
+  request: Request,
+  draw: Draw,
+  context: ExecutionContext,
+): Promise<Outcome> {
+  const ledger = openLedger(facts.subrequests)
+  const ask = async (edit: ((headers: Headers) => void) | undefined): Promise<Tried> =>
+    decision.do === 'forward'
+      ? tryEndpoints(isolate, decision, facts, request, draw, context, ledger, edit)
+      : ownAnswer(decision, facts, decision.reason!, NONE, NONE)
+  if (ledger.left <= SUBREQUESTS_OF_CACHE) return finished(isolate, decision, facts, await ask(undefined))
+  ledger.left -= SUBREQUESTS_OF_CACHE
+  const cached = { rule: decision.rule!, variant: decision.variant! }
+  const through = await answerThroughCache(isolate, cached, facts, request, ask, work => context.waitUntil(work))
+  if (through === 'only-if-cached') {
+    return finished(isolate, decision, facts, ownAnswer(decision, facts, 'not_in_cache', NONE, NONE))
+  }
+  const { response, answered, status, word } = through
+  if (answered !== undefined) await invalidate(isolate, facts, request, answered.response)
+  const stored: Tried = { ...NOT_TRIED, ...answered, response, isFromEndpoint: true }
+  const outcome = finished(isolate, decision, facts, answered?.response === response ? answered : stored)
+  outcome.response.headers.append('cache-status', status)
+  return { ...outcome, cache: word }
+}
+
+/** What the tries came to: an endpoint's answer as it came, or our own. */
+interface Tried extends Omit<Outcome, 'cache'> {
+  readonly isFromEndpoint: boolean
+}
+
+/** All tries of one request, and its copies. */
+async function tryEndpoints(
+  isolate: Isolate,
+  decision: ForwardDecision,
+  facts: EdgeFacts,
+  request: Request,
+  draw: Draw,
+  context: ExecutionContext,
+  ledger: Ledger,
+  edit: ((headers: Headers) => void) | undefined,
+): Promise<Tried> {
   const { rule, pool } = decision
   const { seen } = isolate
   const upload = await readUpload(request, rule.retry)
-  if (upload === 'client-gone') return answerFor(isolate, decision, facts, 'client_gone', NONE, NONE)
+  if (upload === 'client-gone') return ownAnswer(decision, facts, 'client_gone', NONE, NONE)
   const headers = new Headers(request.headers)
   editRequest(headers, decision, facts, isolate.table.instance)
+  edit?.(headers)
   const sent: Sent = { request, headers, upload, path: pathFor(decision, facts), host: decision.variant.filters.host }
   const hedge = mayHedge(rule.hedge, facts.method, upload.body, headers.has('upgrade')) ? rule.hedge : undefined
   const hedgeMs = hedge === undefined ? undefined : hedgeAfterMs(hedge, seen.sketches[pool.index]!)
@@ -111,7 +174,7 @@ async function forward(
     sent,
     draw,
     plan,
-    ledger: openLedger(facts.subrequests),
+    ledger,
     isSampled: hedge?.by === 'percentile',
     tried: [],
     open: [],
@@ -148,7 +211,8 @@ async function forward(
         case 'pass': {
           const { response, endpoint } = tries.held!
           return {
-            response: editAnswer(response, isolate, decision, endpoint, facts),
+            response,
+            isFromEndpoint: true,
             reason: tries.isOut ? 'subrequests_exhausted' : undefined,
             endpoint,
             attempts: tries.attempts,
@@ -157,7 +221,7 @@ async function forward(
         }
         case 'answer':
           hold(tries, undefined)
-          return answerFor(isolate, decision, facts, action.reason, tries.attempts, mirrored)
+          return ownAnswer(decision, facts, action.reason, tries.attempts, mirrored)
         case 'none':
           throw new Error(`the attempt machine has nothing to do while ${state.phase}`)
       }
@@ -180,20 +244,33 @@ function bodyRefusal(request: Request, rule: HttpRule): Refusal | undefined {
 }
 
 /** No endpoint answered: we do. */
-function answerFor(
-  isolate: Isolate,
-  decision: ForwardDecision,
+function ownAnswer(
+  decision: ForwardDecision | ReplyDecision,
   facts: EdgeFacts,
   reason: Reason,
   attempts: readonly Attempt[],
   mirrors: readonly Mirrored[],
   refusal?: Refusal,
-): Outcome {
+): Tried {
   const status = refusal?.status ?? reasons[reason].status
   const page = pageText(facts, decision.rule, status)
-  const own = answerOurselves(facts.method, reason, status, refusal?.details, page)
-  const response = editReply(own, decision, facts, isolate)
-  return { response, reason, endpoint: undefined, attempts, mirrors }
+  const response = answerOurselves(facts.method, reason, status, refusal?.details, page)
+  return { response, isFromEndpoint: false, reason, endpoint: undefined, attempts, mirrors }
+}
+
+/** As the client shall see it. */
+function finished(
+  isolate: Isolate,
+  decision: ForwardDecision | ReplyDecision,
+  facts: EdgeFacts,
+  tried: Tried,
+): Outcome {
+  const { reason, endpoint, attempts, mirrors } = tried
+  const response = tried.isFromEndpoint
+    ? editAnswer(tried.response, isolate, decision, endpoint, facts)
+    : editReply(tried.response, decision, facts, isolate)
+  return { response, reason, endpoint, attempts, mirrors, cache: undefined }
 }
 
 const NONE: readonly never[] = []
+const NOT_TRIED = { reason: undefined, endpoint: undefined, attempts: NONE, mirrors: NONE }

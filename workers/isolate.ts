@@ -1,6 +1,8 @@
 // What an isolate holds between requests: the table, what it has seen, its keys. Made once, at the first request: at
 // module scope there is no clock and no chance.
 
+import { type CacheSeen, openCacheSeen } from '../shared/cache/exchange.ts'
+import type { Ban } from '../shared/cache/purge.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { type HttpMetrics, openHttpMetrics, renderHttpMetrics } from '../shared/metrics/http-metrics.ts'
 import { compile } from '../shared/table/compile.ts'
@@ -15,6 +17,11 @@ export interface Isolate {
   readonly metrics: HttpMetrics
   /** Where `binding:NAME` endpoints are found. */
   readonly bindings: Env
+  readonly cached: CacheSeen
+  /** Some rule stores answers. */
+  readonly hasCache: boolean
+  /** Purges that are in force. */
+  readonly bans: readonly Ban[]
   /** The first one signs; empty when cookies are not signed. */
   readonly cookieKeys: readonly string[]
   /** Undefined without a token: then its paths are routed like any other. */
@@ -32,6 +39,9 @@ export function openIsolate(config: Config, env: Env): Isolate {
     seen,
     metrics,
     bindings: env,
+    cached: openCacheSeen(),
+    hasCache: config.routes.some(route => route.layer === 7 && route.rules.some(rule => rule.cache !== undefined)),
+    bans: [],
     cookieKeys: cookieKeysOf(env),
     operator:
       token === undefined || token === ''

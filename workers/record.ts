@@ -37,6 +37,7 @@ export function record(
       mirrors: mirrors.length === 0 ? undefined : mirrors,
       status: response.status,
       reason: reason ?? null,
+      cache: outcome.cache,
       details: decision?.do === 'reply' ? decision.details : undefined,
       bytesIn: lengthOf(request.headers) ?? null,
       bytesOut: lengthOf(response.headers) ?? null,

@@ -13,9 +13,9 @@ export interface CachedAnswer {
 }
 
 /**
- * @param bytes length of the stored body
- * @param isValidated an endpoint has just confirmed it: then `Age` need not be said (RFC 9111 section 4), and is, as it
- *   is never wrong
+ * `Age` is said even when an endpoint has just confirmed the answer: there it need not be, and it is never wrong.
+ *
+ * @param bytes length of the stored body; negative when no range can be cut out of it
  */
 export function answerFrom(
   stored: StoredAnswer,
@@ -30,7 +30,7 @@ export function answerFrom(
   }
   const isHead = method === 'HEAD'
   const range = request.get('range')
-  if (range === null || isHead || stored.status !== 200 || !rangeHolds(stored, request)) {
+  if (range === null || bytes < 0 || isHead || stored.status !== 200 || !rangeHolds(stored, request)) {
     return { status: stored.status, fields: [...stored.fields, age], body: isHead ? 'none' : 'whole' }
   }
   const slice = readRange(range, bytes)

@@ -4,7 +4,7 @@ import type { ForwardWhy } from './reuse.ts'
 import type { WhyNotStored } from './storable.ts'
 
 export type CacheDid =
-  | { readonly hit: true; readonly ttlS: number; readonly isRefreshed?: boolean }
+  | { readonly hit: true; readonly ttlS: number; readonly isRefreshed?: boolean; readonly isCollapsed?: boolean }
   | {
       readonly hit: false
       readonly why: ForwardWhy
@@ -20,7 +20,7 @@ export type CacheDid =
 export function cacheStatus(did: CacheDid): string {
   if (did.hit) {
     const refreshed = did.isRefreshed ? '; detail=stale-while-revalidate' : ''
-    return `fourseven; hit; ttl=${did.ttlS}${refreshed}`
+    return `fourseven; hit; ttl=${did.ttlS}${did.isCollapsed ? '; collapsed' : ''}${refreshed}`
   }
   const status = did.status === undefined ? '' : `; fwd-status=${did.status}`
   const stored = did.stored === true ? '; stored' : ''

@@ -38,6 +38,7 @@ export function isConditional(request: HeaderFields): boolean {
 
 /** Taken out where the cache asks for itself; `If-Range` goes with the range it belongs to. */
 export const conditionNames: readonly string[] = ['if-none-match', 'if-modified-since']
+export const rangeNames: readonly string[] = ['range', 'if-range']
 
 /**
  * Whether `If-Range` lets the range stand (RFC 9110 section 13.1.5): a strong entity tag that is ours, or the date of

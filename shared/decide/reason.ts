@@ -57,6 +57,11 @@ export const reasons = {
     isRegistered: true,
     says: 'The endpoint answered with something that is not HTTP.',
   },
+  not_in_cache: {
+    status: 504,
+    isRegistered: false,
+    says: 'The client wants a stored answer or none (only-if-cached), and there is none that may be given.',
+  },
   proxy_internal_response: {
     status: 200,
     isRegistered: true,

@@ -1,0 +1,186 @@
+// The edge's side of the cache: bodies are Responses, the store is the data centre's cache, and a Response is never shared
+// between requests.
+
+import type { CachedAnswer } from '../shared/cache/answer.ts'
+import { cacheStatus } from '../shared/cache/cache-status.ts'
+import { type CachePlane, type CacheWord, type Conditions, type Found, throughCache } from '../shared/cache/exchange.ts'
+import { invalidatedBy } from '../shared/cache/invalidate.ts'
+import { cacheKey } from '../shared/cache/key.ts'
+import type { WhyNotStored } from '../shared/cache/storable.ts'
+import type { CacheConfig } from '../shared/config/parse-cache.ts'
+import { decideHttp } from '../shared/decide/http.ts'
+import { removeHopByHop } from '../shared/http/hop-by-hop.ts'
+import type { HttpRule, HttpVariant } from '../shared/table/table.ts'
+import { CALLS_AT_MOST, forget, keep, lookUp, release } from './cache-store.ts'
+import type { EdgeFacts } from './facts.ts'
+import type { Isolate } from './isolate.ts'
+import { drop, lengthOf } from './try.ts'
+
+/** What the tries came to. */
+export interface Answered {
+  readonly response: Response
+  /** False: no endpoint answered and this is ours. */
+  readonly isFromEndpoint: boolean
+}
+
+export interface ThroughCache<Result extends Answered> {
+  /** As it is stored or as it came: not edited yet. */
+  readonly response: Response
+  /** The tries, if there were any. */
+  readonly answered: Result | undefined
+  /** Of `Cache-Status`. */
+  readonly status: string
+  readonly word: CacheWord
+}
+
+/** A rule with a cache, and the variant whose answers are looked for. */
+export interface CachedRule {
+  readonly rule: HttpRule
+  readonly variant: HttpVariant
+}
+
+/**
+ * The answer to a request on a rule with a cache.
+ *
+ * @param ask asks an endpoint; `edit` is done to the request's headers after all other edits
+ * @param later keeps the isolate for work that goes on after the answer
+ */
+export async function answerThroughCache<Result extends Answered>(
+  isolate: Isolate,
+  { rule, variant }: CachedRule,
+  facts: EdgeFacts,
+  request: Request,
+  ask: (edit: (headers: Headers) => void) => Promise<Result>,
+  later: (work: Promise<unknown>) => void,
+): Promise<ThroughCache<Result> | 'only-if-cached'> {
+  const cache = rule.cache!
+  const url = urlOf(facts, facts.path, facts.search)
+  const plane: CachePlane<Response, Result> = {
+    now: Date.now,
+    look: lookUp,
+    async ask(conditions, without) {
+      const requestedAt = Date.now()
+      const answer = await ask(headers => setConditions(headers, conditions, without))
+      const fields = new Headers(answer.response.headers)
+      removeHopByHop(fields, false)
+      const exchange = { requestedAt, receivedAt: Date.now() }
+      return { answer, status: answer.response.status, fields, isFromEndpoint: answer.isFromEndpoint, exchange }
+    },
+    keep(key, stored, answer) {
+      const copy = answer.response.clone()
+      const body = lengthOf(copy.headers) === undefined ? bounded(copy.body, cache.maxBodyBytes) : copy.body
+      return keep(key, stored, body, request.headers, Date.now()).then(() => undefined, whyNotKept)
+    },
+    renew: (key, stored, found) => keep(key, stored, found.body.clone().body, request.headers, Date.now()),
+    forget,
+    drop: answer => drop(answer.response),
+    release: found => release(found.body),
+    later,
+    soon,
+  }
+  const { method, headers: fields } = request
+  const key = cacheUrl(facts, cache, rule, variant, url, request.headers)
+  const { route, timeouts } = rule
+  const one = { cache, route, key, method, url, fields, bans: isolate.bans, waitMs: timeouts.tryMs }
+  const through = await throughCache(one, isolate.cached, plane)
+  if (through.from === 'nowhere') return 'only-if-cached'
+  const status = cacheStatus(through.did)
+  const { word } = through
+  if (through.from === 'endpoint') {
+    return { response: through.asked.answer.response, answered: through.asked.answer, status, word }
+  }
+  return { response: await unpacked(through.head, through.body), answered: through.asked?.answer, status, word }
+}
+
+/** The ledger has to hold what the cache itself may take, beside one try. */
+export const SUBREQUESTS_OF_CACHE = CALLS_AT_MOST
+
+/**
+ * After an unsafe method succeeded: forgets what is stored for the same URL, and for where `Location` and
+ * `Content-Location` point, under every variant of the rule that a GET of it would have.
+ */
+export async function invalidate(
+  isolate: Isolate,
+  facts: EdgeFacts,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const own = urlOf(facts, facts.path, facts.search)
+  for (const url of invalidatedBy(request.method, own, response.status, response.headers)) {
+    const { pathname: path, search } = new URL(url)
+    const decision = decideHttp(isolate.table, { ...facts, method: 'GET', path, search }, isolate.seen.observed, 0)
+    const rule = decision.do === 'forward' || decision.do === 'reply' ? decision.rule : undefined
+    if (rule?.cache === undefined || rule.action.do !== 'forward') continue
+    for (const variant of rule.action.variants) {
+      await forget(cacheUrl(facts, rule.cache, rule, variant, url, request.headers))
+    }
+  }
+}
+
+/** Under the client's own host: the Cache API belongs to the zone. Variants never share an answer. */
+function cacheUrl(
+  facts: EdgeFacts,
+  cache: CacheConfig,
+  rule: HttpRule,
+  variant: HttpVariant,
+  url: string,
+  headers: Headers,
+): string {
+  return `https://${facts.host}/.fourseven/cache/${cacheKey(cache, [rule.route, rule.name, variant.name], url, headers)}`
+}
+
+function urlOf(facts: EdgeFacts, path: string, search: string): string {
+  const port = facts.port === 0 ? '' : `:${facts.port}`
+  return `${facts.scheme}://${facts.host}${port}${path}${search}`
+}
+
+function setConditions(headers: Headers, conditions: Conditions, without: readonly string[]): void {
+  for (const name of without) headers.delete(name)
+  for (const [name, value] of conditions ?? []) headers.set(name, value)
+}
+
+/** A stored answer as a Response of this request. A range is cut out of the whole, which is no longer than `maxBody`. */
+async function unpacked({ status, fields, body }: CachedAnswer, found: Found<Response>): Promise<Response> {
+  const headers = new Headers(fields as [string, string][])
+  if (body === 'whole') return new Response(hasNoBody(status) ? null : found.body.body, { status, headers })
+  if (body === 'none') {
+    release(found.body)
+    return new Response(null, { status, headers })
+  }
+  const [first, last] = body
+  const whole = await found.body.arrayBuffer()
+  return new Response(whole.slice(first, last + 1), { status, headers })
+}
+
+/** Ends the copy that is to be stored, not the answer, when it grows beyond what may be kept. */
+function bounded(body: ReadableStream | null, most: number): ReadableStream | null {
+  let bytes = 0
+  const count = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      bytes += chunk.byteLength
+      if (bytes > most) controller.error(new Error(TOO_LARGE))
+      else controller.enqueue(chunk)
+    },
+  })
+  return body === null ? null : body.pipeThrough(count)
+}
+
+function whyNotKept(error: unknown): WhyNotStored {
+  return error instanceof Error && error.message === TOO_LARGE ? 'too-large' : 'interrupted'
+}
+
+/** The timer is taken back: it would hold the request open. */
+async function soon(promise: Promise<void>, ms: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | null = null
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([promise, late])
+  clearTimeout(timer)
+}
+
+function hasNoBody(status: number): boolean {
+  return status === 204 || status === 205 || status === 304
+}
+
+const TOO_LARGE = 'larger than maxBody'

@@ -1,9 +1,11 @@
 // What is changed on the headers: the request's on the way to the endpoint, the answer's on the way back.
 
+import type { CompressConfig } from '../shared/config/parse-cache.ts'
 import type { TemplateValues } from '../shared/config/template.ts'
 import { affinityCookie } from '../shared/decide/affinity.ts'
 import type { CookieOut, ForwardDecision, HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
 import { isSampled } from '../shared/decide/sample.ts'
+import { encodingFor, setEncoded, setVaryEncoding } from '../shared/http/compress.ts'
 import { privately, serializeCookie } from '../shared/http/cookies.ts'
 import { setCors } from '../shared/http/cors.ts'
 import { applyEdits } from '../shared/http/edits.ts'
@@ -45,6 +47,7 @@ export function editAnswer(
   decision: ForwardDecision | ReplyDecision,
   endpoint: Endpoint | undefined,
   facts: EdgeFacts,
+  request: Request,
 ): Response {
   if (answer.status === 101) return answer
   const { cookieKeys, table } = isolate
@@ -54,6 +57,7 @@ export function editAnswer(
   headers.delete(INSTANCES)
   if (facts.httpListener?.hasVia === true) appendVia(headers, undefined)
   finish(headers, decision.variant?.responseEdits, decision, facts, isolate)
+  compress(edited, decision.rule!.compress, request)
   if (decision.do === 'reply' || endpoint === undefined) return edited
   const kept = affinityCookie(decision.pool, endpoint, table.needs, facts)
   if (kept !== undefined) setCookie(headers, kept, facts, cookieKeys)
@@ -65,6 +69,24 @@ export function editReply(own: Response, decision: HttpDecision, facts: EdgeFact
   const edits = variantOf(decision)?.responseEdits ?? decision.rule?.responseEdits
   finish(own.headers, edits, decision, facts, isolate)
   return own
+}
+
+/**
+ * The runtime encodes a plain body by the `Content-Encoding` that stands over it. It knows gzip and br; what it does not
+ * know it labels and sends plain.
+ */
+function compress({ status, headers }: Response, rule: CompressConfig | undefined, request: Request): void {
+  if (rule === undefined) return
+  const encoding = encodingFor(rule, request.method, status, headers, acceptedBy(request), ['br', 'gzip'])
+  if (encoding === undefined) return
+  if (encoding !== 'vary') setEncoded(headers, encoding)
+  setVaryEncoding(headers)
+}
+
+/** Cloudflare's front replaces `Accept-Encoding` and keeps the client's own beside it. */
+function acceptedBy(request: Request): string | null {
+  const own = request.cf?.['clientAcceptEncoding']
+  return typeof own === 'string' && own !== '' ? own : request.headers.get('accept-encoding')
 }
 
 /** CORS, the rule's edits, then what the split says and sets: a rule cannot remove a cookie that is not there yet. */

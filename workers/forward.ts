@@ -57,7 +57,13 @@ export function carryOut(
     case 'forward': {
       const refusal = bodyRefusal(request, decision.rule)
       if (refusal !== undefined) {
-        return finished(isolate, decision, facts, ownAnswer(decision, facts, 'http_request_error', NONE, NONE, refusal))
+        return finished(
+          isolate,
+          decision,
+          facts,
+          request,
+          ownAnswer(decision, facts, 'http_request_error', NONE, NONE, refusal),
+        )
       }
       if (decision.rule.cache !== undefined)
         return forwardThroughCache(isolate, decision, facts, request, draw, context)
@@ -106,7 +112,7 @@ async function forward(
   const ledger = openLedger(facts.subrequests)
   const tried = await tryEndpoints(isolate, decision, facts, request, draw, context, ledger, undefined)
   if (isolate.hasCache) await invalidate(isolate, facts, request, tried.response)
-  return finished(isolate, decision, facts, tried)
+  return finished(isolate, decision, facts, request, tried)
 }
 
 /** A decision that found no endpoint comes here too: what is stored may still be given. */
@@ -119,23 +125,26 @@ async function forwardThroughCache(
   context: ExecutionContext,
 ): Promise<Outcome> {
   const ledger = openLedger(facts.subrequests)
-  const ask = async (edit: ((headers: Headers) => void) | undefined): Promise<Tried> =>
-    decision.do === 'forward'
-      ? tryEndpoints(isolate, decision, facts, request, draw, context, ledger, edit)
-      : ownAnswer(decision, facts, decision.reason!, NONE, NONE)
-  if (ledger.left <= SUBREQUESTS_OF_CACHE) return finished(isolate, decision, facts, await ask(undefined))
+  const attempts: Attempt[] = []
+  const ask = async (edit: ((headers: Headers) => void) | undefined): Promise<Tried> => {
+    if (decision.do === 'reply') return ownAnswer(decision, facts, decision.reason!, NONE, NONE)
+    const tried = await tryEndpoints(isolate, decision, facts, request, draw, context, ledger, edit)
+    attempts.push(...tried.attempts)
+    return tried
+  }
+  if (ledger.left <= SUBREQUESTS_OF_CACHE) return finished(isolate, decision, facts, request, await ask(undefined))
   ledger.left -= SUBREQUESTS_OF_CACHE
   const cached = { rule: decision.rule!, variant: decision.variant! }
   const through = await answerThroughCache(isolate, cached, facts, request, ask, work => context.waitUntil(work))
   if (through === 'only-if-cached') {
-    return finished(isolate, decision, facts, ownAnswer(decision, facts, 'not_in_cache', NONE, NONE))
+    return finished(isolate, decision, facts, request, ownAnswer(decision, facts, 'not_in_cache', NONE, NONE))
   }
   const { response, answered, status, word } = through
   if (answered !== undefined) await invalidate(isolate, facts, request, answered.response)
   const stored: Tried = { ...NOT_TRIED, ...answered, response, isFromEndpoint: true }
-  const outcome = finished(isolate, decision, facts, answered?.response === response ? answered : stored)
+  const outcome = finished(isolate, decision, facts, request, answered?.response === response ? answered : stored)
   outcome.response.headers.append('cache-status', status)
-  return { ...outcome, cache: word }
+  return { ...outcome, attempts: [...attempts], cache: word }
 }
 
 /** What the tries came to: an endpoint's answer as it came, or our own. */
@@ -263,11 +272,12 @@ function finished(
   isolate: Isolate,
   decision: ForwardDecision | ReplyDecision,
   facts: EdgeFacts,
+  request: Request,
   tried: Tried,
 ): Outcome {
   const { reason, endpoint, attempts, mirrors } = tried
   const response = tried.isFromEndpoint
-    ? editAnswer(tried.response, isolate, decision, endpoint, facts)
+    ? editAnswer(tried.response, isolate, decision, endpoint, facts, request)
     : editReply(tried.response, decision, facts, isolate)
   return { response, reason, endpoint, attempts, mirrors, cache: undefined }
 }

@@ -1,7 +1,7 @@
 // Conditional requests: what we ask an endpoint with, and what a client's own conditions mean for a stored answer.
 
 import type { HeaderFields } from '../http/header-fields.ts'
-import { readHttpDate } from './http-date.ts'
+import { readHttpDate } from '../wire/http-date.ts'
 import type { StoredAnswer } from './stored.ts'
 
 /** Fields of a validation request (RFC 9111 section 4.3.1); empty when the stored answer has no validator. */

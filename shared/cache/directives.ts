@@ -49,10 +49,10 @@ export function readCdnCacheControl(value: string | null): Directives | undefine
   try {
     const said = new Map<string, string | true>()
     for (const [name, [bare]] of parseDictionary(value)) {
-      // `?0` takes a directive back; a type that no directive has is a directive nobody knows.
-      if (bare === true || typeof bare === 'number' || typeof bare === 'string') {
-        said.set(name, bare === true ? true : String(bare))
-      }
+      // `?0` takes a directive back; a value of a type that the directive has not is not there.
+      if (bare === true) said.set(name, true)
+      else if (typeof bare === 'number' && inSeconds.has(name)) said.set(name, String(bare))
+      else if (typeof bare === 'string' && !inSeconds.has(name)) said.set(name, bare)
     }
     return said.size === 0 ? undefined : directivesOf(said)
   } catch {
@@ -118,6 +118,7 @@ function* membersOf(text: string): Generator<[string, string | true]> {
 
 const member =
   /(?:^|,)[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:=(?:([^\s",;]*)|"((?:[^"\\]|\\.)*)"))?[ \t]*(?=,|$)|[^,]*)/g
+const inSeconds: ReadonlySet<string> = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error'])
 const token = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 const mostDirectives = 64
 const longestField = 8192

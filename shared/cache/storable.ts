@@ -2,8 +2,8 @@
 
 import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
+import { readHttpDate, writeHttpDate } from '../wire/http-date.ts'
 import type { Directives } from './directives.ts'
-import { readHttpDate, writeHttpDate } from './http-date.ts'
 import {
   type AnswerSays,
   type Exchange,

@@ -2,8 +2,8 @@
 
 import type { CacheConfig } from '../config/parse-cache.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
+import { readHttpDate } from '../wire/http-date.ts'
 import { type Directives, readCacheControl, readCdnCacheControl } from './directives.ts'
-import { readHttpDate } from './http-date.ts'
 
 /** The head of a stored answer. Plain data: the edge writes it beside the body as JSON. */
 export interface StoredAnswer {

@@ -2,8 +2,8 @@
 
 /**
  * Milliseconds since 1970, or undefined for anything that is not a date of RFC 9110 section 5.6.7: the preferred form
- * (`Sun, 06 Nov 1994 08:49:37 GMT`) and the two obsolete ones, which recipients must read. A two-digit year more than 50
- * years ahead of `now` is of the century before.
+ * (`Sun, 06 Nov 1994 08:49:37 GMT`) and the two obsolete ones, which recipients must read; names without case, as RFC 9111
+ * section 4.2 wants of caches. A two-digit year more than 50 years ahead of `now` is of the century before.
  */
 export function readHttpDate(value: string | null, now: number): number | undefined {
   if (value === null || value.length > longest) return undefined
@@ -22,7 +22,7 @@ export function writeHttpDate(ms: number): string {
 
 function at(year: string, month: string, day: string, time: string): number | undefined {
   const [hours, minutes, seconds] = time.split(':').map(Number) as [number, number, number]
-  const index = months.indexOf(month)
+  const index = months.indexOf(month.toLowerCase())
   // A leap second is read as the second before it.
   const ms = Date.UTC(Number(year), index, Number(day), hours, minutes, Math.min(seconds, 59))
   const isReal = new Date(ms).getUTCDate() === Number(day) && hours < 24 && minutes < 60 && seconds < 61
@@ -35,12 +35,13 @@ function fullYear(twoDigits: number, now: number): string {
   return String(year > thisYear + 50 ? year - 100 : year)
 }
 
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const month = `(${months.join('|')})`
 const time = '(\\d{2}:\\d{2}:\\d{2})'
-const preferredForm = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\\d{2}) ${month} (\\d{4}) ${time} GMT$`)
+const preferredForm = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\\d{2}) ${month} (\\d{4}) ${time} GMT$`, 'i')
 const rfc850Form = new RegExp(
   `^(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday), (\\d{2})-${month}-(\\d{2}) ${time} GMT$`,
+  'i',
 )
-const asctimeForm = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ${month} ([ \\d]\\d) ${time} (\\d{4})$`)
+const asctimeForm = new RegExp(`^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ${month} ([ \\d]\\d) ${time} (\\d{4})$`, 'i')
 const longest = 40

@@ -1,0 +1,354 @@
+// Forwarding by the kernel, for as long as the relay runs: what the table, the probes and the segment say is written into
+// nftables, and whatever changes is written again. No byte of a client comes here; when the relay dies the kernel goes on.
+
+import type { Problem } from '../../shared/config/problem.ts'
+import type { Observed } from '../../shared/pool/observed.ts'
+import { view } from '../../shared/pool/view.ts'
+import type { Table } from '../../shared/table/table.ts'
+import { announce } from './announce.ts'
+import { KernelTables, type Refusal } from './apply.ts'
+import { type Conntrack, calmAgain, fullFrom, readConntrack } from './conntrack.ts'
+import { type KernelEvent, kernelEvent } from './event.ts'
+import { type Interface, poke, readInterfaces, readNeighbours } from './ground.ts'
+import type { Seen } from './present.ts'
+import { type Ground, type KernelListener, kernelListeners, type Ruleset, ruleset } from './ruleset.ts'
+import { type Run, run as runForReal } from './run.ts'
+import { endPins, endTracked } from './stale.ts'
+import { familyOf, type Target, targetsOf } from './targets.ts'
+
+export interface KernelHost {
+  readonly observed: Observed
+  readonly now: () => number
+  readonly onEvent: (event: KernelEvent) => void
+  readonly run?: Run
+}
+
+/** What the kernel has counted. */
+export interface KernelCounts {
+  readonly rows: readonly CountRow[]
+  readonly conntrack: Conntrack | undefined
+}
+
+export interface CountRow {
+  readonly listener: string
+  readonly endpoint: string | undefined
+  readonly what: Ruleset['counters'][number]['what']
+  readonly packets: number
+  readonly bytes: number
+}
+
+export interface Kernel {
+  /** From now on by this table. Endpoints it has no more keep their flows for `drainMs`. Problems: all is as it was. */
+  readonly follow: (table: Table, drainMs: number) => Promise<readonly Problem[]>
+  /** Something has changed in what is observed: it is looked at now and not in a second. */
+  readonly touch: () => void
+  readonly counts: () => Promise<KernelCounts>
+  /** @param leave the rules stay, for another relay to adopt */
+  readonly stop: (leave: boolean) => Promise<void>
+}
+
+/** Nothing is run as long as no listener is the kernel's. */
+export function openKernel(host: KernelHost): Kernel {
+  const forwarding = new Forwarding(host)
+  return {
+    follow: (table, drainMs) => forwarding.inTurn(() => forwarding.follow(table, drainMs)),
+    touch: () => forwarding.touch(),
+    counts: () => forwarding.counts(),
+    stop: leave => forwarding.stop(leave),
+  }
+}
+
+class Forwarding {
+  private readonly host: KernelHost
+  private readonly run: Run
+  private readonly tables: KernelTables
+  private turn: Promise<unknown> = Promise.resolve()
+  private table: Table | undefined
+  private held: Ruleset | undefined
+  /** Under what the ruleset was made: while it is the same there is nothing to write. */
+  private under = ''
+  private until = 0
+  private macs: ReadonlyMap<string, string> = new Map()
+  private neighbours: ReadonlyMap<string, string> = new Map()
+  private local: ReadonlySet<string> | undefined
+  private leaving: readonly { readonly listener: string; readonly target: Target; readonly until: number }[] = []
+  private looks = 0
+  private isFull = false
+  private isRefused = false
+  private isTouched = false
+  private isStopped = false
+  private timer: NodeJS.Timeout | undefined
+
+  constructor(host: KernelHost) {
+    this.host = host
+    this.run = host.run ?? runForReal
+    this.tables = new KernelTables(this.run)
+  }
+
+  /** One after the other: two transactions at once would each speak of what the other changes. */
+  inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
+    const result = this.turn.then(action)
+    this.turn = result.catch(() => {})
+    return result
+  }
+
+  async follow(table: Table, drainMs: number): Promise<readonly Problem[]> {
+    const before = this.table
+    const [listeners, old] = [kernelListeners(table), before === undefined ? [] : kernelListeners(before)]
+    if (listeners.length === 0 && old.length === 0) {
+      this.table = table
+      return []
+    }
+    const kept = this.leaving
+    this.table = table
+    this.leaving = [...kept, ...this.gone(old, listeners, this.host.now() + drainMs)]
+    await this.learnGround(listeners, before === undefined)
+    const refusal = await this.write()
+    if (refusal !== undefined) {
+      this.table = before
+      this.leaving = kept
+      return [problemOf(refusal, listeners)]
+    }
+    // Those whose endpoint the relay before saw die, and nobody took away.
+    if (before === undefined) for (const listener of listeners) await this.endStale(listener, [])
+    this.timer ??= setInterval(() => this.touch(), lookMs).unref()
+    return []
+  }
+
+  /** At most one look waits: it will see whatever has changed by then. */
+  touch(): void {
+    if (this.isTouched || this.isStopped || this.table === undefined) return
+    this.isTouched = true
+    void this.inTurn(async () => {
+      this.isTouched = false
+      if (!this.isStopped) await this.look()
+    })
+  }
+
+  async counts(): Promise<KernelCounts> {
+    if (this.held === undefined || this.held.tables.length === 0) return { rows: [], conntrack: undefined }
+    const seen = await this.inTurn(() => this.tables.see())
+    const hasNat = this.held.tables.some(({ family }) => family === 'inet')
+    return { rows: rowsOf(this.held, seen), conntrack: hasNat ? await readConntrack() : undefined }
+  }
+
+  async stop(leave: boolean): Promise<void> {
+    this.isStopped = true
+    clearInterval(this.timer)
+    await this.turn
+    if (!leave && this.held !== undefined && this.held.tables.length > 0) await this.tables.remove()
+  }
+
+  private async look(): Promise<void> {
+    const listeners = kernelListeners(this.table!)
+    if (listeners.length === 0) return
+    await this.learnGround(listeners, false)
+    await this.checkHeld()
+    const refusal = await this.write()
+    if (refusal !== undefined && !this.isRefused) this.say('kernel_refused', null, refusal.message)
+    this.isRefused = refusal !== undefined
+    await this.watchConntrack(listeners)
+    this.looks += 1
+  }
+
+  /** Writes what is to be, if it is another than before; then ends what remembers endpoints that are live no more. */
+  private async write(): Promise<Refusal | undefined> {
+    const { observed } = this.host
+    const now = this.host.now()
+    const ended = this.leaving.filter(({ until }) => until <= now)
+    if (ended.length > 0) this.leaving = this.leaving.filter(({ until }) => until > now)
+    const table = this.table!
+    const under = JSON.stringify([
+      [...this.macs],
+      [...this.neighbours],
+      this.leaving.length,
+      table.pools.map(pool => observed.generations[pool.index]),
+    ])
+    if (this.held !== undefined && this.under === under && now < this.until && this.madeFor === table) return undefined
+    const wanted = ruleset(table, observed, now, this.ground())
+    const refusal = await this.tables.hold(wanted)
+    if (refusal !== undefined) return refusal
+    const before = this.held
+    this.held = wanted
+    this.under = under
+    this.madeFor = table
+    const views = table.pools.map(pool => view(pool, observed, now))
+    // A slow start moves a little with every look.
+    this.until = views.some(({ isRamping }) => isRamping) ? 0 : Math.min(...views.map(({ until }) => until))
+    if (before !== undefined) await this.endDead(before, wanted, ended)
+    return undefined
+  }
+
+  private madeFor: Table | undefined
+
+  private async endDead(
+    before: Ruleset,
+    wanted: Ruleset,
+    ended: readonly { readonly listener: string; readonly target: Target }[],
+  ): Promise<void> {
+    for (const listener of kernelListeners(this.table!)) {
+      const live = wanted.live.get(listener.name) ?? []
+      const isLive = (target: Target) => live.some(each => each.ip === target.ip && each.port === target.port)
+      const were = [
+        ...(before.live.get(listener.name) ?? []),
+        ...ended.filter(each => each.listener === listener.name).map(({ target }) => target),
+      ]
+      const dead = were.filter(target => !isLive(target))
+      if (dead.length > 0) await this.endStale(listener, dead)
+    }
+  }
+
+  private async endStale(listener: KernelListener, dead: readonly Target[]): Promise<void> {
+    const live = this.held?.live.get(listener.name) ?? []
+    const failures: (string | undefined)[] = []
+    if (listener.kernel.mode === 'dsr') failures.push(await endPins(this.run, listener, live))
+    else for (const target of dead) failures.push(await endTracked(this.run, listener, target))
+    const why = failures.find(failure => failure !== undefined)
+    if (why !== undefined) this.say('flows_not_ended', listener.name, why)
+  }
+
+  /** Somebody else may have flushed everything, or a part. */
+  private async checkHeld(): Promise<void> {
+    if (this.held === undefined || this.looks % checkEvery !== 0) return
+    const seen = await this.tables.see()
+    const isWhole = seen?.isOurs !== false && (this.looks % deepEvery !== 0 || (await this.tables.hasElements()))
+    if (isWhole) return
+    this.tables.forget()
+    const refusal = await this.tables.hold(this.held)
+    if (refusal === undefined) this.say('kernel_restored', null, 'somebody else had changed our tables')
+  }
+
+  private async learnGround(listeners: readonly KernelListener[], isFirst: boolean): Promise<void> {
+    const interfaces = await readInterfaces(this.run)
+    if (interfaces !== undefined) {
+      const mine = new Set(listeners.map(({ kernel }) => kernel.interface))
+      this.macs = new Map(interfaces.filter(({ name }) => mine.has(name)).map(({ name, mac }) => [name, mac]))
+      await this.watchAddresses(listeners, interfaces)
+    }
+    const dsr = listeners.filter(({ kernel }) => kernel.mode === 'dsr')
+    if (dsr.length === 0) return
+    const ips = dsr.flatMap(listener => targetsOf(poolsOf(listener), familyOf(listener)).map(({ ip }) => ip))
+    const wanted = new Set([...ips, ...this.leaving.map(({ target }) => target.ip)])
+    if (isFirst || this.looks % pokeEvery === 0) await poke([...wanted])
+    let found = await this.readAll(dsr)
+    // The first ruleset is not to be written before they had a moment to answer.
+    for (let wait = 0; isFirst && wait < 10 && [...wanted].some(ip => !found.has(ip)); wait++) {
+      await new Promise(later => setTimeout(later, 100))
+      found = await this.readAll(dsr)
+    }
+    if (!isFirst) this.sayNeighbours(wanted, found)
+    this.neighbours = new Map([...found].filter(([ip]) => wanted.has(ip)).sort())
+  }
+
+  private async readAll(listeners: readonly KernelListener[]): Promise<Map<string, string>> {
+    const all = new Map<string, string>()
+    for (const device of new Set(listeners.map(({ kernel }) => kernel.interface))) {
+      for (const [ip, mac] of (await readNeighbours(this.run, device)) ?? []) all.set(ip, mac)
+    }
+    return all
+  }
+
+  private sayNeighbours(wanted: ReadonlySet<string>, found: ReadonlyMap<string, string>): void {
+    for (const ip of wanted) {
+      const [before, now] = [this.neighbours.get(ip), found.get(ip)]
+      if (before === now) continue
+      if (now === undefined) this.say('neighbour_lost', ip, 'it does not answer for its address any more')
+      else if (before === undefined) this.say('neighbour_found', ip, `at ${now}`)
+      else this.say('neighbour_moved', ip, `from ${before} to ${now}`)
+    }
+  }
+
+  /** An address that has come here is announced: another relay had it. */
+  private async watchAddresses(listeners: readonly KernelListener[], interfaces: readonly Interface[]): Promise<void> {
+    const holders = new Map(interfaces.flatMap(({ name, addresses }) => addresses.map(({ ip }) => [ip, name] as const)))
+    const here = new Set(listeners.map(({ host }) => host).filter(host => holders.has(host)))
+    const before = this.local
+    this.local = here
+    for (const host of new Set(listeners.map(listener => listener.host))) {
+      const [was, is] = [before?.has(host), here.has(host)]
+      if (was === is || (before === undefined && !is)) continue
+      if (!is) {
+        this.say('address_gone', host, 'no interface has it any more')
+        continue
+      }
+      const device = listeners.find(each => each.host === host)!.kernel.interface || holders.get(host)!
+      const why = device === 'lo' ? undefined : await announce(this.run, device, host)
+      this.say('address_here', host, why === undefined ? 'announced' : `not announced: ${why}`)
+    }
+  }
+
+  private async watchConntrack(listeners: readonly KernelListener[]): Promise<void> {
+    if (this.looks % checkEvery !== 0 || !listeners.some(({ kernel }) => kernel.mode === 'nat')) return
+    const conntrack = await readConntrack()
+    if (conntrack === undefined) return
+    const part = conntrack.entries / conntrack.max
+    if (!this.isFull && part >= fullFrom) {
+      this.say(
+        'conntrack_full',
+        null,
+        `${conntrack.entries} of ${conntrack.max} entries: raise net.netfilter.nf_conntrack_max`,
+      )
+    }
+    this.isFull = this.isFull ? part >= calmAgain : part >= fullFrom
+  }
+
+  private gone(before: readonly KernelListener[], after: readonly KernelListener[], until: number) {
+    return before.flatMap(old => {
+      const now = after.find(({ name }) => name === old.name)
+      if (now === undefined || familyOf(now) !== familyOf(old)) return []
+      const family = familyOf(old)
+      const stay = new Set(targetsOf(poolsOf(now), family).map(({ ip, port }) => `${ip} ${port}`))
+      return targetsOf(poolsOf(old), family)
+        .filter(({ ip, port }) => !stay.has(`${ip} ${port}`))
+        .map(target => ({ listener: old.name, target, until }))
+    })
+  }
+
+  private ground(): Ground {
+    const leaving = new Map<string, Target[]>()
+    for (const { listener, target } of this.leaving) leaving.set(listener, [...(leaving.get(listener) ?? []), target])
+    return { neighbours: this.neighbours, macs: this.macs, leaving }
+  }
+
+  private say(event: KernelEvent['event'], of: string | null, why: string | null): void {
+    this.host.onEvent(kernelEvent(event, of, why, this.host.now()))
+  }
+}
+
+function poolsOf(listener: KernelListener) {
+  return [...new Set(listener.matches.flatMap(({ rule }) => rule.variants.map(({ pool }) => pool)))]
+}
+
+function rowsOf({ counters }: Ruleset, seen: Seen | undefined): CountRow[] {
+  return counters.flatMap(({ family, name, listener, endpoint, what }) => {
+    const count = seen?.counters.get(`${family} ${name}`)
+    return count === undefined ? [] : [{ listener, endpoint, what, ...count }]
+  })
+}
+
+function problemOf({ code, message }: Refusal, listeners: readonly KernelListener[]): Problem {
+  const names = listeners.map(({ name }) => name).join(', ')
+  return {
+    severity: 'error',
+    code,
+    path: `listeners.${listeners[0]!.name}.mode`,
+    message: `the kernel cannot forward for ${names}: ${message}`,
+    mend: mends[code],
+  }
+}
+
+const mends: Readonly<Record<Refusal['code'], string>> = {
+  'no-nft': 'Install nftables (`apt-get install nftables`), or say mode "proxy".',
+  'no-capability':
+    'Give the relay CAP_NET_ADMIN (`AmbientCapabilities=CAP_NET_ADMIN` in its unit), or say mode "proxy".',
+  'no-interface': 'Name one that `ip -br link` shows.',
+  'kernel-refused':
+    '`fourseven kernel preflight` says what is missing, and `fourseven kernel print` what was asked for.',
+}
+
+/** How often everything is looked at: an endpoint's MAC, its ramp, its drain. Probes and operators say so at once. */
+const lookMs = 1000
+/** In looks. */
+const pokeEvery = 2
+const checkEvery = 2
+const deepEvery = 30

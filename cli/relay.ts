@@ -33,6 +33,7 @@ export interface RelayCommandOptions {
   readonly dns?: readonly string[]
   readonly drainTimeout: number
   readonly drainDelay?: number
+  readonly leave?: true
   readonly watch: boolean
   readonly records: boolean
   readonly json?: true
@@ -61,6 +62,7 @@ export function addRelay(program: Command, answer: (exitCode: number) => void): 
       'from SIGTERM, which makes /readyz say 503, until nothing more is accepted (default: 5s with --operator, else 0)',
       readDurationOption,
     )
+    .option('--leave', 'what the kernel forwards (mode nat and dsr) goes on when the relay has ended')
     .option('--no-watch', 'reload on SIGHUP only, not when the file changes')
     .option('--no-records', 'no lines for connections; events stay')
     .option('--json', 'what would be said in words on stderr goes to stdout as JSON lines too')
@@ -96,6 +98,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
         if (options.records) report.line(formatRecord(record))
       },
       onEvent: event => report.line(JSON.stringify(event)),
+      onKernel: event => report.line(JSON.stringify(event)),
       onName: event => report.line(JSON.stringify(event)),
       onProblem: problem => sayProblem(report, problem, read.file),
     })
@@ -123,6 +126,11 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
   for (const [name, { host, port }] of relay.addresses) {
     report.say(`listener ${name} on ${formatHostPort(host, port)}`, { event: 'listening', listener: name, host, port })
   }
+  for (const { name, host, port, kernel } of relay.plane.table.flowListeners.values()) {
+    if (kernel === undefined) continue
+    const said = { event: 'listening', listener: name, host, port, mode: kernel.mode }
+    report.say(`listener ${name} on ${formatHostPort(host, port)}, by the kernel (${kernel.mode})`, said)
+  }
   if (operator !== undefined) {
     const { host, port } = operator.address
     report.say(`operator on ${formatHostPort(host, port)}`, { event: 'operator_listening', host, port })
@@ -140,7 +148,11 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
     await new Promise(later => setTimeout(later, delayMs))
   }
   const drainMs = options.drainTimeout
-  const stopped = relay.stop({ drainMs, isHandedOver: isTaken || isLent() })
+  const stopped = relay.stop({
+    drainMs,
+    isHandedOver: isTaken || isLent(),
+    ...(options.leave ? { leavesKernel: true } : {}),
+  })
   report.say(`stopped accepting; open connections have ${formatDuration(drainMs)}`, {
     event: 'stopped_accepting',
     drainMs,
@@ -256,6 +268,10 @@ const OF_THE_MACHINE: readonly string[] = [
   'port-privileged',
   'address-not-local',
   'cannot-listen',
+  'no-nft',
+  'no-capability',
+  'no-interface',
+  'kernel-refused',
 ]
 
 const EXAMPLES = `

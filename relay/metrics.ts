@@ -4,6 +4,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { stateOf } from '../shared/pool/health.ts'
 import type { Door, Plane } from './door.ts'
+import type { KernelCounts } from './kernel/kernel.ts'
+import { addKernelMetrics } from './kernel/metrics.ts'
 import type { FlowRecord } from './record.ts'
 
 export interface Metrics {
@@ -20,6 +22,7 @@ export interface Metrics {
 export interface Watched {
   readonly plane: Pick<Plane, 'table' | 'observed' | 'flows' | 'waiting' | 'host'>
   readonly counts: ReadonlyMap<string, Pick<Door['counts'], 'open' | 'failedAccepts'>>
+  readonly kernelCounts: () => Promise<KernelCounts>
 }
 
 export function openMetrics(): Metrics {
@@ -137,6 +140,7 @@ export function openMetrics(): Metrics {
       }
     },
   })
+  addKernelMetrics(registers, async () => watched?.kernelCounts())
   collectDefaultMetrics({ register })
 
   return {

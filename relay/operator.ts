@@ -124,6 +124,8 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
     }
     case 'GET /pools':
       return sendJson(response, 200, { pools: livePools(relay.plane) })
+    case 'GET /kernel':
+      return sendJson(response, 200, await relay.kernelCounts())
     case 'GET /explain': {
       const explained = explain(relay, asked)
       return sendJson(
@@ -151,7 +153,7 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
     }
     default:
       return sendJson(response, 404, {
-        error: 'there is /metrics /healthz /readyz /flows /pools /explain, and POST /drain /undrain /reload',
+        error: 'there is /metrics /healthz /readyz /flows /pools /kernel /explain, and POST /drain /undrain /reload',
       })
   }
 }

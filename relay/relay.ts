@@ -16,6 +16,8 @@ import { openDoors } from './doors.ts'
 import { createDrains } from './drain.ts'
 import type { RelayEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
+import type { KernelEvent } from './kernel/event.ts'
+import { type KernelCounts, openKernel } from './kernel/kernel.ts'
 import { listenProblem } from './listen-problem.ts'
 import { type NameEvent, Names, namesIn, type ResolveName, resolveBy } from './names.ts'
 import { type BoundHandle, bindPlace, type ListenAddress, leavePlace, type Place } from './place.ts'
@@ -34,6 +36,8 @@ export interface RelayOptions {
   readonly onEvent?: (event: RelayEvent) => void
   /** Called when a name of endpoints has other addresses, or stops resolving. */
   readonly onName?: (event: NameEvent) => void
+  /** Called when something happens to forwarding by the kernel. */
+  readonly onKernel?: (event: KernelEvent) => void
   /** How names of endpoints become addresses. Default: DNS, then the system. */
   readonly resolveName?: ResolveName
   /** Listening sockets that another relay hands over, by `placeKey`; what a listener uses is taken out. */
@@ -63,6 +67,8 @@ export interface Relay {
   readonly addresses: ReadonlyMap<string, ListenAddress>
   /** By listener name, as of now. */
   readonly counts: ReadonlyMap<string, Readonly<ListenerCounts>>
+  /** What the kernel has counted of listeners with mode `nat` or `dsr`. */
+  readonly kernelCounts: () => Promise<KernelCounts>
   /**
    * Sends nothing new to the endpoint (`pool/name`). What is open goes on, and is reset after `drainMs` (default 30 s,
    * reason `drained`). False when the table has no such endpoint.
@@ -74,9 +80,14 @@ export interface Relay {
    * Stops accepting, lets open flows finish, and resets after `drainMs` what is still open (reason `drained`). Resolves
    * when every flow has left its record. A second call waits for the first, and may be more impatient.
    *
-   * With `isHandedOver` another relay has the listening sockets: the files of those on unix sockets stay.
+   * With `isHandedOver` another relay has the listening sockets: the files of those on unix sockets stay, and so does what
+   * the kernel forwards. With `leavesKernel` that stays too, for a relay that is started later.
    */
-  readonly stop: (options: { readonly drainMs: number; readonly isHandedOver?: boolean }) => Promise<void>
+  readonly stop: (options: {
+    readonly drainMs: number
+    readonly isHandedOver?: boolean
+    readonly leavesKernel?: boolean
+  }) => Promise<void>
 }
 
 /**
@@ -87,7 +98,10 @@ export interface Relay {
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const draw = options.draw ?? randomDraw
   const onProblem = options.onProblem ?? (problem => process.emitWarning(formatProblem(problem)))
-  const onEvent = options.onEvent ?? nothing
+  const onEvent = (event: RelayEvent) => {
+    options.onEvent?.(event)
+    kernel.touch()
+  }
   let { variables } = options
   let part = partFor(options.config, 'relay')
   let isRunning = false
@@ -105,6 +119,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     shared: false,
     firstTurn: draw() % 2 ** 32,
   })
+  const kernel = openKernel({ observed, now: host.now, onEvent: options.onKernel ?? nothing })
   const doors = openDoors({ table, observed, host, draw, onRecord: options.onRecord, onProblem })
   if ('length' in doors) {
     names.stop()
@@ -145,11 +160,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     }
     return problems
   }
-  const first = await exchangePlaces(places, { ...table, flowListeners: new Map() }, table, keeping)
-  const problems = first.problems.length > 0 ? first.problems : await acceptAll(first.taken)
+  const first = await exchangePlaces(places, { ...table, flowListeners: new Map() }, proxied(table), keeping)
+  let problems = first.problems.length > 0 ? first.problems : await acceptAll(first.taken)
+  if (problems.length === 0) problems = await kernel.follow(table, 0)
   if (problems.length > 0) {
     names.stop()
     await doors.stop(0)
+    await kernel.stop(false)
     for (const place of first.taken.values()) leavePlace(place)
     throw new ConfigError(problems)
   }
@@ -166,10 +183,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     if (!isRunning) return
     const after = compile(part, variables, numbersInUse(plane), names.addresses)
     // Certificates that cannot be used now were said when their files changed.
-    if (doors.prepare(after).problems.length === 0) swapTo(after)
+    if (doors.prepare(after).problems.length > 0) return
+    makeRoom(plane, after)
+    for (const problem of await kernel.follow(after, defaultDrainMs)) onProblem(problem)
+    swapTo(after)
   }
   const swapTo = (after: Table) => {
-    makeRoom(plane, after)
     doors.commit()
     probes.follow(after.pools)
   }
@@ -189,11 +208,18 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const reload = async (config: Config, given: Variables, drainMs: number): Promise<Reloaded> => {
     const { part: nextPart, table: after } = await prepare(config, given)
     const foreseen = await foresee(after)
-    const exchanged = await exchangePlaces(places, plane.table, after, keeping)
+    const exchanged = await exchangePlaces(places, proxied(plane.table), proxied(after), keeping)
     places = exchanged.places
     if (exchanged.problems.length > 0) {
       doors.discard()
       throw new ConfigError(exchanged.problems)
+    }
+    makeRoom(plane, after)
+    const refused = await kernel.follow(after, drainMs)
+    if (refused.length > 0) {
+      await exchanged.undo()
+      doors.discard()
+      throw new ConfigError(refused)
     }
     swapTo(after)
     part = nextPart
@@ -231,6 +257,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         const key = placeKey(plane.table.flowListeners.get(name)!)
         return handles.map(handle => [key, handle] as const)
       }),
+    kernelCounts: kernel.counts,
     reload: (config, given, drainMs = defaultDrainMs) => inTurn(() => reload(config, given, drainMs)),
     foresee: (config, given) =>
       inTurn(async () => {
@@ -240,7 +267,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       }),
     drain: drains.drain,
     undrain: drains.undrain,
-    stop: async ({ drainMs, isHandedOver = false }) => {
+    stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver }) => {
       isRunning = false
       names.stop()
       probes.stop()
@@ -248,6 +275,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       doors.stopAccepting()
       for (const place of places.values()) leavePlace(place, isHandedOver)
       await doors.stop(drainMs)
+      await kernel.stop(leavesKernel)
     },
   }
 }
@@ -256,6 +284,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 export function placeKey({ name, host, port }: FlowListener): string {
   const place = formatHostPort(host, port)
   return port === 0 && !host.startsWith('/') ? `${name} ${place}` : place
+}
+
+/** Without the listeners that the kernel serves: they take no place and have no door. */
+function proxied(table: Table): Table {
+  const listeners = [...table.flowListeners].filter(([, { kernel }]) => kernel === undefined)
+  return { ...table, flowListeners: new Map(listeners) }
 }
 
 function randomDraw(): Draw {

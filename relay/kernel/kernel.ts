@@ -133,6 +133,7 @@ class Forwarding {
   }
 
   async stop(leave: boolean): Promise<void> {
+    if (this.isStopped) return void (await this.turn)
     this.isStopped = true
     clearInterval(this.timer)
     await this.turn

@@ -1,6 +1,7 @@
 // Programs that some tests drive for real: PostgreSQL, HAProxy, nginx and the like. Where the machine lacks one, its
 // tests are skipped with one line that says so.
 
+import { execFileSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'vitest'
@@ -14,6 +15,24 @@ export function needs(...programs: readonly string[]): (name: string, run: () =>
   const missing = programs.filter(program => pathOf(program) === undefined)
   if (missing.length === 0) return (name, run) => test(name, async () => void (await run()))
   return name => test(name, context => context.skip(`no ${missing.join(', no ')} on this machine`))
+}
+
+/** The same for tests in network namespaces, which only root may make; a namespace of its own is tried for. */
+export function needsNamespaces(...programs: readonly string[]): (name: string, run: () => unknown) => void {
+  const needed = needs('nft', 'ip', 'conntrack', 'arping', 'curl', ...programs)
+  if (process.getuid?.() === 0 && pathOf('ip') !== undefined && canMakeNamespaces()) return needed
+  return name => test(name, context => context.skip('only root may make network namespaces, and not everywhere'))
+}
+
+function canMakeNamespaces(): boolean {
+  const name = `fs-try-${process.pid}`
+  try {
+    execFileSync('ip', ['netns', 'add', name], { stdio: 'ignore' })
+    execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Where a program is, by its name; a path is looked at as it stands, for modules that are files. */

@@ -40,7 +40,7 @@ export function flowSlots(
     slots[slot] =
       part === 1 || (part > 0 && unit(combine(pool.endpoints[owner]!.hash, slot ^ rampSalt)) < part)
         ? owner
-        : substitute(pool, group, slot, seed)
+        : substitute(pool, group, owner, slot, seed)
   }
   return slots
 }
@@ -76,10 +76,12 @@ function groupFor(groups: readonly Group[], drawn: number): Group {
 }
 
 /** Weighted rendezvous between those that may be used (Schindelhauer and Schomaker, "Weighted Distributed Hash Tables", 2005). */
-function substitute(pool: Pool, { takers, parts }: Group, slot: number, seed: number): number {
+function substitute(pool: Pool, { takers, parts }: Group, owner: number, slot: number, seed: number): number {
   let best = takers[0]!
   let least = Number.POSITIVE_INFINITY
   for (const place of takers) {
+    // One that ramps up has refused the slot; alone it takes it all the same.
+    if (place === owner) continue
     const { hash, weight } = pool.endpoints[place]!
     const score = -Math.log(unit(combine(hash, slot ^ seed))) / (weight * parts[place]!)
     if (score < least) {

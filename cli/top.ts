@@ -66,11 +66,13 @@ async function live(options: TopOptions): Promise<number> {
     if (!isOver) draw()
   }
   let isOver = false
+  // Before anything is drawn: a key pressed at the first sight of it must not be echoed, nor a signal end us without the rest.
+  const quit = untilQuit(stdin)
   stdout.write(enterScreen)
   stdout.on('resize', draw)
   draw()
   const timer = setInterval(() => void tick(), Math.max(100, options.interval))
-  await untilQuit(stdin)
+  await quit
   isOver = true
   clearInterval(timer)
   stdout.off('resize', draw)

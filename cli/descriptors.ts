@@ -1,22 +1,50 @@
-// Whether this process may have as many files open as the config lets connections in.
+// Whether this process may have as many files open, and the machine as many ports, as the config lets clients in.
 
-import { descriptorLimit } from '../relay/descriptors.ts'
+import { descriptorLimit, localPorts } from '../relay/descriptors.ts'
 import type { Config } from '../shared/config/parse.ts'
 import type { Problem } from '../shared/config/problem.ts'
 
 /** Undefined when there are enough, or when the system does not say. */
 export function descriptorProblem(config: Config, limit = descriptorLimit()): Problem | undefined {
-  const connections = config.listeners.reduce((sum, one) => sum + (one.kind === 'edge' ? 0 : one.maxConnections), 0)
-  // A flow has two sockets; a listener has one.
-  const needed = 2 * connections + config.listeners.length + ownDescriptors
+  const [connections, sessions] = [mostOf(config, 'connections'), mostOf(config, 'sessions')]
+  // A connection has two sockets, a session has one, and so has a listener.
+  const needed = 2 * connections + sessions + config.listeners.length + ownDescriptors
   if (limit === undefined || limit >= needed) return undefined
   return {
     severity: 'warning',
     code: 'too-few-descriptors',
     path: 'listeners',
-    message: `${connections} connections need ${needed} file descriptors, and this process may have ${limit}`,
-    mend: `Allow more (\`ulimit -n ${needed}\`, or LimitNOFILE=${needed} in a systemd unit), or lower maxConnections.`,
+    message: `${countOf(connections, sessions)} need ${needed} file descriptors, and this process may have ${limit}`,
+    mend: `Allow more (\`ulimit -n ${needed}\`, or LimitNOFILE=${needed} in a systemd unit), or lower ${sessions === 0 ? 'maxConnections' : 'maxSessions or maxConnections'}.`,
   }
+}
+
+/** UDP ports are shared over all destinations: each session takes one. Undefined when there are enough. */
+export function portProblem(config: Config, ports = localPorts()): Problem | undefined {
+  const sessions = mostOf(config, 'sessions')
+  if (ports === undefined || ports >= sessions) return undefined
+  return {
+    severity: 'warning',
+    code: 'too-few-ports',
+    path: 'listeners',
+    message: `${sessions} sessions need as many local UDP ports, and this machine gives out ${ports}`,
+    mend: 'Widen them (`sysctl net.ipv4.ip_local_port_range="1024 65535"`), or lower maxSessions.',
+  }
+}
+
+function mostOf(config: Config, what: 'connections' | 'sessions'): number {
+  return config.listeners.reduce((sum, one) => {
+    if (one.kind === 'edge' || (one.kind === 'udp') !== (what === 'sessions')) return sum
+    return sum + one.maxConnections
+  }, 0)
+}
+
+function countOf(connections: number, sessions: number): string {
+  const parts = [
+    ...(connections > 0 ? [`${connections} connections`] : []),
+    ...(sessions > 0 ? [`${sessions} sessions`] : []),
+  ]
+  return parts.join(' and ')
 }
 
 /** Node's own, probes, the operator's port, name servers. */

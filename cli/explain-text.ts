@@ -1,6 +1,6 @@
 // An explanation for people: the decision first, then every step that led to it.
 
-import type { Filters, HeaderEdits } from '../shared/config/parse.ts'
+import type { Filters, HeaderEdits, SessionCounts, SessionKey } from '../shared/config/parse.ts'
 import { formatDuration, formatSize } from '../shared/config/units.ts'
 import type { FlowExplanation } from '../shared/explain/flow.ts'
 import type {
@@ -42,7 +42,7 @@ export function renderHttpExplanation(explanation: HttpExplanation): string {
 export function renderFlowExplanation(explanation: FlowExplanation): string {
   const { flow, candidates, decidedBy, decision, split, pool } = explanation
   return [
-    heading('Connection'),
+    heading(flow.key === undefined ? 'Connection' : 'Session'),
     `  ${flow.from} to listener ${flow.listener} (${flow.to})`,
     ...(flow.tls === undefined
       ? []
@@ -50,6 +50,7 @@ export function renderFlowExplanation(explanation: FlowExplanation): string {
     ...(flow.carriedBy.length === 0
       ? []
       : [`  peers in ${flow.carriedBy.join(', ')} have to send a PROXY header; this is the client that it names`]),
+    ...(flow.key === undefined ? [] : [`  a session is ${keyWords(flow.key)}`]),
     heading('Decision'),
     ...(decision.do === 'refuse'
       ? [`  ${paint('red', 'refuse')}: ${decision.reason}`, `  ${decision.says}`]
@@ -58,7 +59,7 @@ export function renderFlowExplanation(explanation: FlowExplanation): string {
             ? `  ${paint('green', 'forward')} to an endpoint that cannot be told: it goes by where the client connects to; say --to ADDRESS:PORT`
             : `  ${paint('green', 'forward')} to ${paint('bold', decision.endpoint)}`,
           `  rule ${decision.rule}, variant ${decision.variant}, pool ${decision.pool}`,
-          `  ${decision.attempts === 1 ? 'one try' : `up to ${decision.attempts} tries`} within ${formatDuration(decision.connectMs)}, idle for at most ${formatDuration(decision.idleMs)}`,
+          `  ${triesWords(decision.attempts, decision.connectMs)}idle for at most ${formatDuration(decision.idleMs)}${sessionWords(decision.session)}`,
         ]),
     heading('Candidates'),
     candidateTable(candidates, () => []),
@@ -66,6 +67,22 @@ export function renderFlowExplanation(explanation: FlowExplanation): string {
     ...splitLines(split),
     ...poolLines(pool),
   ].join('\n')
+}
+
+function triesWords(attempts: number | undefined, connectMs: number | undefined): string {
+  if (attempts === undefined || connectMs === undefined) return ''
+  return `${attempts === 1 ? 'one try' : `up to ${attempts} tries`} within ${formatDuration(connectMs)}, `
+}
+
+function keyWords(key: SessionKey): string {
+  if (key.by === 'quic') return `a QUIC connection id, of ${key.idLength} bytes where the endpoint chose it`
+  return key.by === 'flow' ? 'the address and port of a client' : 'the address of a client, whatever its port'
+}
+
+function sessionWords(session: SessionCounts | undefined): string {
+  const { requests, responses } = session ?? {}
+  const asked = requests === undefined ? '' : `, over after ${requests} ${requests === 1 ? 'datagram' : 'datagrams'}`
+  return `${asked}${responses === undefined ? '' : `, ${responses} answered to each`}`
 }
 
 function httpDecisionLines({ decision }: HttpExplanation): string[] {

@@ -58,8 +58,8 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
   const explain = program
     .command('explain')
     .description('Say what would be done with one request or connection, and why: the same decision the planes make.')
-    .usage('<URL> [options] | tcp <SRC:PORT> [options] | tls <SRC:PORT> [options]')
-    .argument('<what...>', 'a URL; or `tcp` or `tls` and the address a connection comes from')
+    .usage('<URL> [options] | tcp <SRC:PORT> [options] | tls <SRC:PORT> [options] | udp <SRC:PORT> [options]')
+    .argument('<what...>', 'a URL; or `tcp`, `tls` or `udp` and the address a connection or datagram comes from')
   addConfigOptions(explain)
     .option('--config <file>', 'the config (default: shared/routes.ts, else routes.* here)')
     .option('-X, --request <method>', 'the method (default: GET, with --data POST)')
@@ -68,12 +68,16 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     .option('-b, --cookie <cookies>', 'cookies, "a=1; b=2" (may be repeated)', collectCookies)
     .option('--client <address>', "the client's address", readClient)
     .option('--country <code>', 'the country as the edge knows it, "DE"', readCountry)
-    .option('--listener <name>', 'tcp, tls: the listener (default: the only one of its kind)')
-    .option('--to <address:port>', 'tcp, tls: where it connects to (default: where the listener listens)', readLocal)
+    .option('--listener <name>', 'tcp, tls, udp: the listener (default: the only one of its kind)')
+    .option(
+      '--to <address:port>',
+      'tcp, tls, udp: where it connects to (default: where the listener listens)',
+      readLocal,
+    )
     .option('--sni <name>', 'tls: the server name that the client asks for', readSni)
     .option(
       '--operator <host:port>',
-      'tcp, tls: ask a running relay, which knows what is open, down and ejected now',
+      'tcp, tls, udp: ask a running relay, which knows what is open, down and ejected now',
       readPlace,
     )
     .option('--alpn <protocols>', 'tls: the protocols that it offers, "h2,http/1.1"', readAlpn)
@@ -88,7 +92,7 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     .action((what: string[], options: RequestOptions & FlowOptions, command: Command) =>
       guarded(options, answer, async () => {
         const [kind, source] = what
-        if (kind !== 'tcp' && kind !== 'tls') {
+        if (kind !== 'tcp' && kind !== 'tls' && kind !== 'udp') {
           if (what.length > 1) command.error('error: one URL at a time')
           return explainRequest(readUrl(kind!, command), options, command)
         }
@@ -158,7 +162,7 @@ function asRequest(url: URL, { header = [], cookie, request, data, client, count
 }
 
 async function explainConnection(
-  kind: 'tcp' | 'tls',
+  kind: 'tcp' | 'tls' | 'udp',
   source: string,
   options: FlowOptions,
   command: Command,
@@ -205,7 +209,7 @@ async function explainConnection(
 /** The relay itself decides, with its own table and what it observes now. */
 async function explainLive(
   operator: Place,
-  kind: 'tcp' | 'tls',
+  kind: 'tcp' | 'tls' | 'udp',
   address: Address,
   port: number,
   options: FlowOptions,
@@ -314,5 +318,6 @@ Examples:
   fourseven explain https://app.example.com/ --client 203.0.113.7 --country DE --draw 42 --json
   fourseven explain tcp 203.0.113.7:40000 --listener echo
   fourseven explain tls 203.0.113.7:40000 --listener secure --sni app.example.com --alpn h2,http/1.1
+  fourseven explain udp 203.0.113.7:40000 --listener dns
 
 ${EXIT_CODES}`

@@ -35,10 +35,14 @@ function requestLine(record: RequestRecord): string {
 
 /** `12:30:01 tcp echo 127.0.0.1:40000 echo/0 -> tcp://127.0.0.1:9105, 6 B in, 6 B out (12 ms)` */
 function flowLine(record: FlowRecord): string {
-  const { listener, clientAddress, clientPort, bytesIn, bytesOut, totalMs, attempts } = record
+  const { listener, clientAddress, clientPort, bytesIn, bytesOut, datagramsIn, datagramsOut, totalMs, attempts } =
+    record
   const from = `${clientAddress.includes(':') ? `[${clientAddress}]` : clientAddress}:${clientPort}`
-  const bytes = `${bytesIn} B in, ${bytesOut} B out`
-  return `${clock(record.time)} tcp ${listener} ${from}${way(record)}, ${bytes} (${measure(totalMs, attempts.length)})`
+  const isSession = datagramsIn !== null
+  const bytes = isSession
+    ? `${datagramsIn} datagrams (${bytesIn} B) in, ${datagramsOut} (${bytesOut} B) out`
+    : `${bytesIn} B in, ${bytesOut} B out`
+  return `${clock(record.time)} ${isSession ? 'udp' : 'tcp'} ${listener} ${from}${way(record)}, ${bytes} (${measure(totalMs, attempts.length)})`
 }
 
 /** `12:30:01 endpoint down: db/tcp://10.0.0.5:5432 (ECONNREFUSED)` */

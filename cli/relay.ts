@@ -15,7 +15,7 @@ import { formatDuration } from '../shared/config/units.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import { type Place, placeText } from './ask.ts'
 import { collectVariable } from './config-options.ts'
-import { descriptorProblem } from './descriptors.ts'
+import { descriptorProblem, portProblem } from './descriptors.ts'
 import { CannotRun, EXIT, EXIT_CODES } from './exit.ts'
 import { readDurationOption, readPlace } from './option-values.ts'
 import { renderProblem, shortPath } from './problems.ts'
@@ -42,7 +42,7 @@ export interface RelayCommandOptions {
 export function addRelay(program: Command, answer: (exitCode: number) => void): void {
   program
     .command('relay')
-    .description('Run the layer-4 part of a config: TCP and TLS listeners, until SIGTERM.')
+    .description('Run the layer-4 part of a config: TCP, TLS and UDP listeners, until SIGTERM.')
     .argument('[config]', 'a .ts, .js, .mjs, .yaml, .yml or .json file (default: shared/routes.ts, else routes.* here)')
     .option('--config <file>', 'the same')
     .option('--operator <host:port>', 'metrics, health, live flows, drains and reloads here; off by default', readPlace)
@@ -78,8 +78,9 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
   const variables: Variables = { ...process.env, ...options.var }
   const readAt = Date.now()
   const read = await readRelayConfig(named, variables)
-  const few = read.config === undefined ? undefined : descriptorProblem(read.config)
-  for (const problem of [...read.problems, ...(few === undefined ? [] : [few])]) sayProblem(report, problem, read.file)
+  const few = read.config === undefined ? [] : [descriptorProblem(read.config), portProblem(read.config)]
+  const problems = [...read.problems, ...few.filter(problem => problem !== undefined)]
+  for (const problem of problems) sayProblem(report, problem, read.file)
   if (read.config === undefined) return EXIT.problems
 
   const taken = await take(options)

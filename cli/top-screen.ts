@@ -76,7 +76,7 @@ export function renderTop(view: TopView, { columns, rows }: { columns: number; r
     line(
       [
         formatHostPort(flow.clientAddress, flow.clientPort),
-        flow.listener,
+        flow.transport === 'udp' ? `${flow.listener} (udp)` : flow.listener,
         flow.route === null ? '' : `${flow.route}/${flow.rule}`,
         flow.endpoint ?? '(connecting)',
         `${bytesText(flow.bytesPerSecond)}/s`,

@@ -105,7 +105,7 @@ async function look(place: Place): Promise<Sample> {
     [...metrics.text.matchAll(pattern)].reduce((total, [, value]) => total + Number(value), 0)
   return {
     atMs: performance.now(),
-    connections: sum(/^fourseven_connections_total\{.*\} (\S+)$/gm) + flows.total,
+    connections: sum(/^fourseven_(?:connections|sessions)_total\{.*\} (\S+)$/gm) + flows.total,
     bytesIn: sum(/^fourseven_bytes_total\{direction="in"\} (\S+)$/gm),
     bytesOut: sum(/^fourseven_bytes_total\{direction="out"\} (\S+)$/gm),
     flows,

@@ -5,21 +5,25 @@ import type { Reason } from '../shared/decide/reason.ts'
 import type { FlowListener } from '../shared/table/table.ts'
 import { type Address, cidrContains } from '../shared/wire/address.ts'
 import { type ProxyHeader, type ProxyHeaderProblem, readProxyHeader } from '../shared/wire/proxy-header.ts'
-import type { Flow } from './flow.ts'
+import type { Connection } from './flow.ts'
 import { peek } from './peek.ts'
 
 /** Whether connections of this peer begin with a header. Never guessed from the bytes: anyone could send one. */
 export function mustCarry(listener: FlowListener, peer: Address | undefined): boolean {
-  if (peer === undefined) return false
-  for (const { cidr, isRequired } of listener.proxySources) if (cidrContains(cidr, peer)) return isRequired
-  return false
+  return proxySourceOf(listener, peer)?.isRequired ?? false
+}
+
+/** What the listener says of this peer; undefined when it does not name it. */
+export function proxySourceOf(listener: FlowListener, peer: Address | undefined) {
+  if (peer === undefined) return undefined
+  return listener.proxySources.find(({ cidr }) => cidrContains(cidr, peer))
 }
 
 /**
  * Waits for the header, takes it out of what is sent on and gives the facts as it has them; or the reason to refuse the
  * connection. The header may take 3 s (spec section 2: at least that, since a segment may have to be sent again).
  */
-export async function readCarried(flow: Flow, facts: FlowFacts): Promise<FlowFacts | Reason> {
+export async function readCarried(flow: Connection, facts: FlowFacts): Promise<FlowFacts | Reason> {
   const { value, stopped } = await peek(flow, readProxyHeader, longestMs)
   if (stopped === 'timeout') return 'proxy_header_timeout'
   if (stopped === 'ended') return flow.client.peeked().length === 0 ? 'client_gone' : 'proxy_header_malformed'
@@ -56,7 +60,7 @@ export function withHeader(facts: FlowFacts, proxyHeader: ProxyHeader): FlowFact
   }
 }
 
-const refusals = {
+export const refusals = {
   missing: 'proxy_header_missing',
   malformed: 'proxy_header_malformed',
   checksum: 'proxy_header_checksum',

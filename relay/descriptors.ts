@@ -3,7 +3,7 @@
 // flow that waits before it is connected keeps the one that its endpoint will need.
 
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import type { Flow } from './flow.ts'
+import { type Connection, type Flow, isConnection } from './flow.ts'
 
 /** Whether a relay is near its limit: then flows keep descriptors. */
 export interface Descriptors {
@@ -23,6 +23,16 @@ export function descriptorLimit(): number | undefined {
   }
 }
 
+/** How many local ports the system gives out (`net.ipv4.ip_local_port_range`, for IPv6 too); undefined when it does not say. */
+export function localPorts(): number | undefined {
+  try {
+    const [first, last] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/).map(Number)
+    return last! - first! + 1
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Whether a flow just accepted may stay: there is a descriptor for its endpoint, and one more to accept with. Only where
  * so many flows make it possible that there is none; from there on a flow keeps the first one until it is connected, and
@@ -31,11 +41,13 @@ export function descriptorLimit(): number | undefined {
  *
  * @param others accepted before and not over yet
  */
-export function mayStay(descriptors: Descriptors, flow: Flow, others: ReadonlySet<Flow>): boolean {
+export function mayStay(descriptors: Descriptors, flow: Connection, others: ReadonlySet<Flow>): boolean {
   const wereShort = descriptors.areShort
   descriptors.areShort = 2 * others.size + farFromFull >= limit
   if (!descriptors.areShort) return true
-  if (!wereShort) for (const other of others) if (other.side === undefined) keepDescriptor(other)
+  if (!wereShort) {
+    for (const other of others) if (isConnection(other) && other.side === undefined) keepDescriptor(other)
+  }
   if (!keepDescriptor(flow)) return false
   const spare = openOne()
   if (spare === undefined) freeDescriptor(flow)
@@ -43,14 +55,22 @@ export function mayStay(descriptors: Descriptors, flow: Flow, others: ReadonlySe
   return spare !== undefined
 }
 
+/** Whether a session may begin: it takes a descriptor at once, and one more has to be left to accept with. */
+export function mayBegin(others: ReadonlySet<Flow>): boolean {
+  if (2 * others.size + farFromFull < limit) return true
+  const [one, spare] = [openOne(), openOne()]
+  for (const each of [one, spare]) if (each !== undefined) closeSync(each)
+  return spare !== undefined
+}
+
 /** Takes one that `freeDescriptor` gives back. False when none is left. */
-export function keepDescriptor(flow: Flow): boolean {
+export function keepDescriptor(flow: Connection): boolean {
   flow.kept ??= openOne()
   return flow.kept !== undefined
 }
 
 /** Whoever opens a connection next gets it. False when the flow kept none. */
-export function freeDescriptor(flow: Flow): boolean {
+export function freeDescriptor(flow: Connection): boolean {
   if (flow.kept === undefined) return false
   closeSync(flow.kept)
   flow.kept = undefined

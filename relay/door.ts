@@ -13,7 +13,7 @@ import { type Admissions, admitAddress, admitPace, leaveAddress, openAdmissions 
 import { mustCarry, readCarried } from './carried.ts'
 import { type Descriptors, freeDescriptor, mayStay } from './descriptors.ts'
 import { readFacts } from './facts.ts'
-import { type Flow, openFlow } from './flow.ts'
+import { type Connection, type Flow, openConnection } from './flow.ts'
 import { type Forwarded, forward, type Host, keepAliveMs } from './forward.ts'
 import type { OpenTls } from './open-tls.ts'
 import { openingOf } from './opening.ts'
@@ -53,7 +53,9 @@ export interface Door {
   readonly counts: ListenerCounts
   /** Accepts on this socket too, which is the door's from then on. Resolves with the system's error when it cannot. */
   readonly listen: (handle: BoundHandle) => Promise<NodeJS.ErrnoException | undefined>
-  /** Accepts nothing more. Resolves when its descriptors are closed; what came in goes on. */
+  /** Takes in nothing new; what came in goes on. */
+  readonly stopAccepting: () => void
+  /** The same for good. Resolves when its descriptors are closed; connections go on, and sessions end with their socket. */
   readonly close: () => Promise<void>
   /** A reload brings the listener in another form; whoever came in before goes on with the one before. */
   readonly renew: (listener: FlowListener, tls: OpenTls) => void
@@ -66,25 +68,29 @@ export interface ListenerCounts {
   overLimit: number
   /** Lost before we had them: the system gave an error in place of a connection. */
   failedAccepts: number
+  /** Sessions that went on on another endpoint. */
+  moved: number
+  /** Datagrams that went nowhere, by why. */
+  readonly dropped: Partial<Record<Reason, number>>
 }
 
 /** What one kind of door does in its own way. A Reason in place of an answer ends the connection. */
 export interface DoorKind {
   /** What has to be known before the decision. */
   readonly learn: (
-    flow: Flow,
+    flow: Connection,
     facts: FlowFacts,
     listener: FlowListener,
   ) => FlowFacts | Reason | Promise<FlowFacts | Reason>
   /** Makes the client ready for an endpoint. */
   readonly admit: (
-    flow: Flow,
+    flow: Connection,
     facts: FlowFacts,
     listener: FlowListener,
     decision: ForwardDecision,
   ) => Admission | Reason | Promise<Admission | Reason>
   /** The last thing a client hears that is not served. */
-  readonly refuse: (flow: Flow, facts: FlowFacts, listener: FlowListener, reason: Reason) => void
+  readonly refuse: (flow: Connection, facts: FlowFacts, listener: FlowListener, reason: Reason) => void
 }
 
 /** A client that may be connected, and what its endpoint has to know of how it came. */
@@ -107,8 +113,11 @@ export function openDoor(
   tls: OpenTls,
   kindOf: (listener: FlowListener, tls: OpenTls) => DoorKind,
 ): Door {
-  const counts: ListenerCounts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0 }
+  const counts: ListenerCounts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0, moved: 0, dropped: {} }
   const servers = new Set<Server>()
+  const stopAccepting = () => {
+    for (const server of servers) if (server.listening) server.close()
+  }
   const entry: Entry = { name: listener.name, kind: kindOf(listener, tls), counts, admissions: openAdmissions() }
   return {
     name: listener.name,
@@ -124,8 +133,9 @@ export function openDoor(
       servers.add(server)
       return listenOn(server, handle, counts)
     },
+    stopAccepting,
     close: async () => {
-      for (const server of servers) if (server.listening) server.close()
+      stopAccepting()
       // The descriptors are closed by then; flows that came through the door go on.
       await new Promise(resolve => setImmediate(resolve))
     },
@@ -174,7 +184,7 @@ async function serve(plane: Plane, door: Entry, accepted: Socket): Promise<void>
   const now = plane.host.now()
   let facts = readFacts(accepted, door.name, now, pathOf(listener))
   counts.accepted += 1
-  const flow = openFlow(new Side(onread => adopt(accepted, onread)), facts, acceptedAt)
+  const flow = openConnection(new Side(onread => adopt(accepted, onread)), facts, acceptedAt)
   const over = overLimit(plane, door, listener, flow)
   if (over !== undefined) {
     counts.overLimit += 1
@@ -218,7 +228,7 @@ async function serve(plane: Plane, door: Entry, accepted: Socket): Promise<void>
   if (plane.flows.size === 0) for (const done of plane.onceOver) done()
 }
 
-function overLimit(plane: Plane, door: Entry, listener: FlowListener, flow: Flow): Reason | undefined {
+function overLimit(plane: Plane, door: Entry, listener: FlowListener, flow: Connection): Reason | undefined {
   if (door.counts.open >= listener.maxConnections) return 'connection_limit'
   const tooFast = admitPace(door.admissions, listener, flow.facts.now)
   return tooFast ?? (mayStay(plane.descriptors, flow, plane.flows) ? undefined : 'relay_exhausted')
@@ -228,7 +238,7 @@ async function carryOut(
   plane: Plane,
   kind: DoorKind,
   listener: FlowListener,
-  flow: Flow,
+  flow: Connection,
   draw: Draw,
 ): Promise<FlowOutcome> {
   const { observed, host } = plane
@@ -296,7 +306,7 @@ function pathOf({ host }: FlowListener): string | undefined {
 /** Claims a place before it returns; so who waits behind it may ask whether there is one more. */
 function begin(
   plane: Plane,
-  flow: Flow,
+  flow: Connection,
   decision: ForwardDecision,
   draw: Draw,
   approach: Approach,
@@ -313,7 +323,7 @@ function mustWait(plane: Plane, decision: FlowDecision): boolean {
 }
 
 /** The decision once there is a place in the pool, by the table of that moment, or why there was none in time. */
-async function decideInTurn(plane: Plane, flow: Flow, draw: Draw): Promise<FlowDecision> {
+async function decideInTurn(plane: Plane, flow: Connection, draw: Draw): Promise<FlowDecision> {
   const { rule, pool } = flow.decision!
   const refuse = (reason: Reason): FlowDecision => ({ do: 'refuse', rule, reason, pool })
   const waiter = joinQueue(plane.waiting, pool!, flow)

@@ -13,6 +13,7 @@ import type { FlowRecord } from './record.ts'
 import { goneFlows } from './reload.ts'
 import { blind } from './tcp.ts'
 import { tlsKind } from './tls.ts'
+import { UdpDoor } from './udp.ts'
 import { callAll, openWaitingRooms } from './waiting.ts'
 
 export interface DoorsOptions {
@@ -148,7 +149,7 @@ export class Doors {
 
   /** At once, in this turn of the event loop. */
   stopAccepting(): void {
-    for (const door of this.open.values()) void door.close()
+    for (const door of this.open.values()) door.stopAccepting()
   }
 
   /** Stops accepting; flows may end, and what is open after `drainMs` is reset. Resolves when every flow has its record. */
@@ -157,6 +158,7 @@ export class Doors {
     await untilOver(this.plane, drainMs)
     for (const flow of this.plane.flows) flow.cut('drained')
     await untilOver(this.plane, lastMs)
+    for (const door of this.open.values()) await door.close()
     clearInterval(this.looking)
     for (const timer of this.timers) clearTimeout(timer)
     this.discard()
@@ -165,6 +167,7 @@ export class Doors {
 }
 
 function makeDoor(plane: Plane, listener: FlowListener, tls: OpenTls): Door {
+  if (listener.kind === 'udp') return new UdpDoor(plane, listener)
   const kindOf = ({ kind, name }: FlowListener, { endings }: OpenTls) =>
     kind === 'tls' ? tlsKind(endings.get(name)) : blind
   return openDoor(plane, listener, tls, kindOf)

@@ -14,16 +14,27 @@ import { parseAddress } from '../shared/wire/address.ts'
 export function readFacts(socket: Socket, listener: string, now: number, path?: string): FlowFacts {
   const peer = path === undefined ? (socket.remoteAddress ?? '') : 'unix:'
   const local = path === undefined ? (socket.localAddress ?? '') : `unix:${path}`
+  return factsOf(listener, peer, socket.remotePort ?? 0, local, socket.localPort ?? 0, now)
+}
+
+/** The same of a flow whose ends are known by other means. */
+export function factsOf(
+  listener: string,
+  peer: string,
+  peerPort: number,
+  local: string,
+  localPort: number,
+  now: number,
+): FlowFacts {
   const address = parseAddress(withoutZone(peer))
   const peerAddress = address?.text ?? peer
-  const peerPort = socket.remotePort ?? 0
   return {
     listener,
     clientAddress: peerAddress,
     address,
     clientPort: peerPort,
     localAddress: parseAddress(withoutZone(local))?.text ?? local,
-    localPort: socket.localPort ?? 0,
+    localPort,
     peerAddress,
     peerPort,
     proxyHeader: undefined,

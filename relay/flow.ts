@@ -1,4 +1,4 @@
-// A connection from accept to record, as those hold it who carry it.
+// A flow as those hold it who look at all of them: a connection from accept to record, or a session of datagrams.
 
 import type { FlowDecision } from '../shared/decide/decision.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
@@ -9,10 +9,7 @@ import type { Side } from './side.ts'
 export interface Flow {
   /** Counts the flows of a relay. */
   readonly id: number
-  /** Another one once TLS has ended here. */
-  client: Side
-  /** The client asked for TLS in this protocol before it spoke it. */
-  startTls: 'postgres' | undefined
+  readonly transport: 'tcp' | 'udp'
   /** What is known of it so far. */
   facts: FlowFacts
   /** `performance.now()` */
@@ -20,21 +17,38 @@ export interface Flow {
   decision: FlowDecision | undefined
   /** The one it is on, as long as it is. */
   endpoint: Endpoint | undefined
-  /** The connection to that. */
-  side: Side | undefined
-  /** A file descriptor for that connection, while there is none and descriptors are short. */
-  kept: number | undefined
+  /** Bytes passed on so far, once there is an endpoint. */
+  readonly passed: () => Passed
   /** Ends it from outside, wherever it stands. */
   cut: (reason: Reason) => void
   /** Looks for a break that nobody told of; asked every now and then. */
   look: () => void
 }
 
+export interface Passed {
+  readonly in: number
+  readonly out: number
+  /** Undefined for a connection. */
+  readonly datagrams?: { readonly in: number; readonly out: number }
+}
+
+export interface Connection extends Flow {
+  readonly transport: 'tcp'
+  /** Another one once TLS has ended here. */
+  client: Side
+  /** The client asked for TLS in this protocol before it spoke it. */
+  startTls: 'postgres' | undefined
+  /** The connection to the endpoint. */
+  side: Side | undefined
+  /** A file descriptor for that connection, while there is none and descriptors are short. */
+  kept: number | undefined
+}
+
 /** Whoever carries it on says what `cut` and `look` mean there. */
-export function openFlow(client: Side, facts: FlowFacts, acceptedAt: number): Flow {
-  opened += 1
-  const flow: Flow = {
-    id: opened,
+export function openConnection(client: Side, facts: FlowFacts, acceptedAt: number): Connection {
+  const connection: Connection = {
+    id: nextFlowId(),
+    transport: 'tcp',
     client,
     startTls: undefined,
     facts,
@@ -43,10 +57,23 @@ export function openFlow(client: Side, facts: FlowFacts, acceptedAt: number): Fl
     endpoint: undefined,
     side: undefined,
     kept: undefined,
-    cut: () => flow.client.reset(),
+    passed: () => ({
+      in: connection.side === undefined ? 0 : connection.client.bytes,
+      out: connection.side?.bytes ?? 0,
+    }),
+    cut: () => connection.client.reset(),
     look: () => {},
   }
-  return flow
+  return connection
+}
+
+export function isConnection(flow: Flow): flow is Connection {
+  return flow.transport === 'tcp'
+}
+
+export function nextFlowId(): number {
+  opened += 1
+  return opened
 }
 
 let opened = 0

@@ -12,7 +12,7 @@ import type { Draw } from '../shared/pool/draw.ts'
 import { claim, learn, type Observed, type Outcome, settle } from '../shared/pool/observed.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
 import { freeDescriptor, keepDescriptor } from './descriptors.ts'
-import type { Flow } from './flow.ts'
+import type { Connection } from './flow.ts'
 import { type Approach, type Reach, reach } from './reach.ts'
 import type { Side } from './side.ts'
 
@@ -51,7 +51,7 @@ type ForwardDecision = FlowDecision & { readonly do: 'forward' }
  * are bounded by rule, pool and time.
  */
 export function forward(
-  flow: Flow,
+  flow: Connection,
   decision: ForwardDecision,
   observed: Observed,
   draw: Draw,
@@ -90,7 +90,7 @@ function unresolved(name: string, _: object, done: (error: NodeJS.ErrnoException
 export const keepAliveMs = 60_000
 
 class Tries {
-  private readonly flow: Flow
+  private readonly flow: Connection
   private readonly decision: ForwardDecision
   private readonly observed: Observed
   private readonly draw: Draw
@@ -113,7 +113,7 @@ class Tries {
   private cutReason: Reason | undefined
 
   constructor(
-    flow: Flow,
+    flow: Connection,
     decision: ForwardDecision,
     observed: Observed,
     draw: Draw,

@@ -7,6 +7,7 @@ import type { Plane } from './door.ts'
 
 export interface LiveFlow {
   readonly id: number
+  readonly transport: 'tcp' | 'udp'
   readonly listener: string
   readonly clientAddress: string
   readonly clientPort: number
@@ -66,9 +67,11 @@ export function liveFlows({ flows }: Pick<Plane, 'flows'>, after: number, limit:
       hasMore = true
       break
     }
-    const { id, facts, decision, endpoint, client, side, acceptedAt } = flow
+    const { id, facts, decision, endpoint, acceptedAt } = flow
+    const passed = flow.passed()
     page.push({
       id,
+      transport: flow.transport,
       listener: facts.listener,
       clientAddress: facts.clientAddress,
       clientPort: facts.clientPort,
@@ -76,8 +79,8 @@ export function liveFlows({ flows }: Pick<Plane, 'flows'>, after: number, limit:
       rule: decision?.rule?.name ?? null,
       variant: decision?.do === 'forward' ? decision.variant.name : null,
       endpoint: endpoint?.name ?? null,
-      bytesIn: side === undefined ? 0 : client.bytes,
-      bytesOut: side?.bytes ?? 0,
+      bytesIn: passed.in,
+      bytesOut: passed.out,
       ageMs: Math.round(now - acceptedAt),
     })
   }

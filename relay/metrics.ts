@@ -21,7 +21,7 @@ export interface Metrics {
 /** What is looked at when somebody asks. */
 export interface Watched {
   readonly plane: Pick<Plane, 'table' | 'observed' | 'flows' | 'waiting' | 'host'>
-  readonly counts: ReadonlyMap<string, Pick<Door['counts'], 'open' | 'failedAccepts'>>
+  readonly counts: ReadonlyMap<string, Pick<Door['counts'], 'open' | 'failedAccepts' | 'moved' | 'dropped'>>
   readonly kernelCounts: () => Promise<KernelCounts>
 }
 
@@ -30,11 +30,18 @@ export function openMetrics(): Metrics {
   const [register] = registers as [Registry]
   let watched: Watched | undefined
   /** Of flows that are over. */
-  const ended = { in: 0, out: 0 }
+  const ended = { in: 0, out: 0, datagramsIn: 0, datagramsOut: 0 }
 
+  const isUdp = (listener: string) => watched?.plane.table.flowListeners.get(listener)?.kind === 'udp'
   const connections = new Counter({
     name: 'fourseven_connections_total',
     help: 'Connections that are over, by how they ended.',
+    labelNames: ['listener', 'route', 'variant', 'reason'],
+    registers,
+  })
+  const sessions = new Counter({
+    name: 'fourseven_sessions_total',
+    help: 'Sessions of datagrams that are over, by how they ended.',
     labelNames: ['listener', 'route', 'variant', 'reason'],
     registers,
   })
@@ -66,14 +73,63 @@ export function openMetrics(): Metrics {
     registers,
     collect() {
       const now = { ...ended }
-      for (const { client, side } of watched?.plane.flows ?? []) {
-        if (side === undefined) continue
-        now.in += client.bytes
-        now.out += side.bytes
+      for (const flow of watched?.plane.flows ?? []) {
+        const passed = flow.passed()
+        now.in += passed.in
+        now.out += passed.out
       }
       this.reset()
       this.inc({ direction: 'in' }, now.in)
       this.inc({ direction: 'out' }, now.out)
+    },
+  })
+  new Counter({
+    name: 'fourseven_datagrams_total',
+    help: 'Datagrams passed on: in from clients, out to them.',
+    labelNames: ['direction'],
+    registers,
+    collect() {
+      const now = { in: ended.datagramsIn, out: ended.datagramsOut }
+      for (const flow of watched?.plane.flows ?? []) {
+        const { datagrams } = flow.passed()
+        now.in += datagrams?.in ?? 0
+        now.out += datagrams?.out ?? 0
+      }
+      this.reset()
+      this.inc({ direction: 'in' }, now.in)
+      this.inc({ direction: 'out' }, now.out)
+    },
+  })
+  new Counter({
+    name: 'fourseven_datagrams_dropped_total',
+    help: 'Datagrams that went nowhere, since the listener was opened.',
+    labelNames: ['listener', 'reason'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [listener, { dropped }] of watched?.counts ?? []) {
+        for (const [reason, count] of Object.entries(dropped)) this.inc({ listener, reason }, count)
+      }
+    },
+  })
+  new Counter({
+    name: 'fourseven_session_moves_total',
+    help: 'Sessions that went on on another endpoint, since the listener was opened.',
+    labelNames: ['listener'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [listener, { moved }] of watched?.counts ?? []) if (isUdp(listener)) this.inc({ listener }, moved)
+    },
+  })
+  new Gauge({
+    name: 'fourseven_sessions_open',
+    help: 'Sessions begun and not over.',
+    labelNames: ['listener'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [listener, { open }] of watched?.counts ?? []) if (isUdp(listener)) this.set({ listener }, open)
     },
   })
   new Gauge({
@@ -83,7 +139,7 @@ export function openMetrics(): Metrics {
     registers,
     collect() {
       this.reset()
-      for (const [listener, { open }] of watched?.counts ?? []) this.set({ listener }, open)
+      for (const [listener, { open }] of watched?.counts ?? []) if (!isUdp(listener)) this.set({ listener }, open)
     },
   })
   new Counter({
@@ -146,11 +202,16 @@ export function openMetrics(): Metrics {
   return {
     countRecord: record => {
       const { listener, route, variant, reason, bytesIn, bytesOut, connectMs } = record
-      connections.inc({ listener, route: route ?? '', variant: variant ?? '', reason })
+      const counter = record.datagramsIn === null ? connections : sessions
+      counter.inc({ listener, route: route ?? '', variant: variant ?? '', reason })
       for (const { endpoint, outcome } of record.attempts) attempts.inc({ route: route ?? '', endpoint, outcome })
       if (connectMs !== null) connectSeconds.observe({ route: route ?? '' }, connectMs / 1000)
+      // What no session was begun for was not passed on.
+      if (record.endpoint === null) return
       ended.in += bytesIn
       ended.out += bytesOut
+      ended.datagramsIn += record.datagramsIn ?? 0
+      ended.datagramsOut += record.datagramsOut ?? 0
     },
     countReload: outcome => reloads.inc({ outcome }),
     watch: relay => {

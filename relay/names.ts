@@ -105,7 +105,7 @@ export function namesIn(table: Table): Set<string> {
   const names = new Set<string>()
   for (const { endpoints } of table.pools) {
     for (const { address } of endpoints) {
-      if ((address.scheme === 'tcp' || address.scheme === 'tls') && !isIpLiteral(address.host)) names.add(address.host)
+      if (['tcp', 'tls', 'udp'].includes(address.scheme) && !isIpLiteral(address.host)) names.add(address.host)
     }
   }
   return names

@@ -22,16 +22,16 @@ export interface Opening {
  * What goes out in one write before any byte of the client. What is known here of the client's TLS comes before what a
  * header that came in says of it.
  *
- * @param client where TLS ended here, the socket that knows what was agreed on
+ * @param client where TLS ended here, the socket that knows what was agreed on; undefined: the client sends datagrams
  */
 export function openingOf(
   send: SendProxyConfig,
   decision: FlowDecision & { readonly do: 'forward' },
   facts: FlowFacts,
-  client: Socket,
+  client: Socket | undefined,
 ): Opening {
   const { version } = send
-  const says = saysOf(facts)
+  const says = saysOf(facts, client === undefined ? 'datagram' : 'stream')
   if (version === 1) return { bytes: writeProxyHeader({ version, says, tlvs: [] }), uniqueId: null }
   const carried = facts.proxyHeader?.tlvs ?? []
   const tlvs: Tlv[] = []
@@ -86,7 +86,7 @@ function sslOf(client: TLSSocket): SslValue {
 }
 
 /** The client as the facts have it, so that a header that came in goes on as it came. */
-function saysOf(facts: FlowFacts): ProxySays {
+function saysOf(facts: FlowFacts, transport: 'stream' | 'datagram'): ProxySays {
   const carried = facts.proxyHeader?.says
   if (carried?.of === 'unix') return carried
   const source = facts.address
@@ -95,7 +95,7 @@ function saysOf(facts: FlowFacts): ProxySays {
   if (source === undefined || destination === undefined) return { of: 'unknown' }
   return {
     of: 'inet',
-    transport: 'stream',
+    transport,
     source: { address: source, port: facts.clientPort },
     destination: { address: destination, port: facts.localPort },
   }

@@ -1,7 +1,7 @@
 // First bytes looked at before anything is sent on: what a PROXY header or a ClientHello says. They stay where they are.
 
 import type { Reason } from '../shared/decide/reason.ts'
-import type { Flow } from './flow.ts'
+import type { Connection } from './flow.ts'
 
 export type Peeked<Value> =
   | { readonly value: Value; readonly stopped: undefined }
@@ -13,7 +13,7 @@ export type Peeked<Value> =
  * bytes may come is for `read` to bound. Sets `flow.cut` for as long as it takes.
  */
 export function peek<Value>(
-  flow: Flow,
+  flow: Connection,
   read: (bytes: Uint8Array) => Value | 'more',
   ms: number,
 ): Promise<Peeked<Value>> {

@@ -2,7 +2,7 @@
 // an end (half-close), a reset as a reset.
 
 import type { Reason } from '../shared/decide/reason.ts'
-import type { Flow } from './flow.ts'
+import type { Connection } from './flow.ts'
 import type { Side } from './side.ts'
 
 /** `done`: both sides ended and every byte was passed on. */
@@ -15,7 +15,7 @@ export type FlowEnd = 'done' | Reason
  *
  * @param idleMs no byte moved either way for so long: both are reset
  */
-export function pipe(flow: Flow, endpoint: Side, idleMs: number): Promise<FlowEnd> {
+export function pipe(flow: Connection, endpoint: Side, idleMs: number): Promise<FlowEnd> {
   const { client } = flow
   return new Promise(resolve => {
     let end: FlowEnd = 'done'

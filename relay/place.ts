@@ -36,16 +36,16 @@ export interface Place {
  * @param inherited sockets of this very place that another relay hands over: then nothing is bound
  */
 export async function bindPlace(
-  listener: Pick<FlowListener, 'host' | 'port' | 'socketMode'>,
+  listener: Pick<FlowListener, 'kind' | 'host' | 'port' | 'socketMode'>,
   inherited: readonly BoundHandle[],
 ): Promise<Place | NodeJS.ErrnoException> {
-  const { host, port, socketMode } = listener
+  const { kind, host, port, socketMode } = listener
   const mayConnect = (path: string) => {
     if (socketMode !== undefined) chmodSync(path, socketMode)
   }
   try {
     if (!host.startsWith('/')) {
-      const handles = inherited.length > 0 ? inherited : [bindPort(await ipOf(host), port)]
+      const handles = inherited.length > 0 ? inherited : [bindPort(kind === 'udp' ? UDP : TCP, await ipOf(host), port)]
       return { address: addressOf(handles[0]!), handles, file: undefined }
     }
     const address = { host, port: 0 }
@@ -75,8 +75,8 @@ async function ipOf(host: string): Promise<string> {
   return isIP(host) === 0 ? (await lookup(host)).address : host
 }
 
-function bindPort(ip: string, port: number): BoundHandle {
-  const handle = new TCP(tcpConstants.SERVER)
+function bindPort(Socket: typeof TCP, ip: string, port: number): BoundHandle {
+  const handle = new Socket(tcpConstants.SERVER)
   const status = isIP(ip) === 6 ? handle.bind6(ip, port, 0) : handle.bind(ip, port, 0)
   // libuv keeps EADDRINUSE back until it is asked something else (`delayed_error`).
   return checked(handle, status || handle.getsockname({}))
@@ -120,6 +120,7 @@ const { TCP, constants: tcpConstants } = binding('tcp_wrap') as {
   TCP: new (kind: number) => NodeTcp
   constants: { readonly SERVER: number; readonly UV_TCP_REUSEPORT: number }
 }
+const { UDP } = binding('udp_wrap') as { UDP: typeof TCP }
 const { Pipe, constants: pipeConstants } = binding('pipe_wrap') as {
   Pipe: new (kind: number) => NodePipe
   constants: { readonly SERVER: number }

@@ -100,7 +100,11 @@ export function reach(
 
 /** The words of RFC 9209 for what the system says of a connect that failed. */
 export function reasonOf(error: Error | null): Reason {
-  switch ((error as NodeJS.ErrnoException | null)?.code) {
+  return reasonOfCode((error as NodeJS.ErrnoException | null)?.code)
+}
+
+export function reasonOfCode(code: string | undefined): Reason {
+  switch (code) {
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
       return 'destination_ip_unroutable'

@@ -27,6 +27,9 @@ export interface FlowRecord {
   /** Until an endpoint was connected, all tries and waits together. */
   readonly connectMs: number | null
   readonly totalMs: number
+  /** The same of datagrams; null for a connection. */
+  readonly datagramsIn: number | null
+  readonly datagramsOut: number | null
   /** As a PROXY header carried it, where the listener takes one from this peer. */
   readonly clientAddress: string
   readonly clientPort: number
@@ -50,6 +53,8 @@ export interface FlowOutcome {
   readonly bytesOut: number
   readonly connectMs: number | null
   readonly uniqueId: string | null
+  /** Of a session. */
+  readonly datagrams?: { readonly in: number; readonly out: number }
 }
 
 /** @param decision undefined when none was made */
@@ -73,6 +78,8 @@ export function flowRecord(
     bytesOut: outcome.bytesOut,
     connectMs: outcome.connectMs === null ? null : roundMs(outcome.connectMs),
     totalMs: roundMs(totalMs),
+    datagramsIn: outcome.datagrams?.in ?? null,
+    datagramsOut: outcome.datagrams?.out ?? null,
     clientAddress: facts.clientAddress,
     clientPort: facts.clientPort,
     peerAddress: facts.peerAddress,

@@ -273,7 +273,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       probes.stop()
       drains.stop()
       doors.stopAccepting()
-      for (const place of places.values()) leavePlace(place, isHandedOver)
+      // Sessions are answered by the socket that they came in by: their doors close it.
+      for (const [name, place] of places) {
+        if (plane.table.flowListeners.get(name)?.kind !== 'udp') leavePlace(place, isHandedOver)
+      }
       await doors.stop(drainMs)
       await kernel.stop(leavesKernel)
     },
@@ -281,8 +284,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 }
 
 /** Under which a listening socket is handed over: its place, and its name where the system chose the port. */
-export function placeKey({ name, host, port }: FlowListener): string {
-  const place = formatHostPort(host, port)
+export function placeKey({ kind, name, host, port }: FlowListener): string {
+  const place = `${kind === 'udp' ? 'udp ' : ''}${formatHostPort(host, port)}`
   return port === 0 && !host.startsWith('/') ? `${name} ${place}` : place
 }
 

@@ -89,6 +89,7 @@ export interface Exchanged {
 
 /** One address may stand for all of the machine. */
 function isSamePlace(a: FlowListener, b: FlowListener): boolean {
+  if ((a.kind === 'udp') !== (b.kind === 'udp')) return false
   return a.port === b.port && (a.port !== 0 || a.host === b.host)
 }
 

@@ -6,7 +6,7 @@ import type { Reason } from '../shared/decide/reason.ts'
 import type { FlowListener } from '../shared/table/table.ts'
 import { peekClientHello } from '../shared/wire/client-hello.ts'
 import type { Admission, DoorKind } from './door.ts'
-import type { Flow } from './flow.ts'
+import type { Connection } from './flow.ts'
 import { peek } from './peek.ts'
 import { no, postgresBeginning, postgresError, yes } from './postgres.ts'
 import { Side } from './side.ts'
@@ -53,7 +53,7 @@ function endingAt(ending: TlsEnding): DoorKind {
  * The facts with what the client asks for, or why it is not served: it said nothing in time, or went away. A client that
  * asks for TLS in its own protocol is answered first.
  */
-async function readHello(flow: Flow, facts: FlowFacts, listener: FlowListener): Promise<FlowFacts | Reason> {
+async function readHello(flow: Connection, facts: FlowFacts, listener: FlowListener): Promise<FlowFacts | Reason> {
   const { timeoutMs, maxBytes, startTls } = listener.peek!
   const endsAt = performance.now() + timeoutMs
   if (startTls === 'postgres') {
@@ -89,7 +89,7 @@ async function readHello(flow: Flow, facts: FlowFacts, listener: FlowListener): 
 }
 
 /** Until the client has been told that it may begin TLS, or begins with something else. A Reason refuses it. */
-async function answerPostgres(flow: Flow, endsAt: number): Promise<Reason | undefined> {
+async function answerPostgres(flow: Connection, endsAt: number): Promise<Reason | undefined> {
   const { client } = flow
   for (;;) {
     const { value, stopped } = await peek(
@@ -117,7 +117,7 @@ async function answerPostgres(flow: Flow, endsAt: number): Promise<Reason | unde
 }
 
 /** A client that speaks TLS gets the alert that there is for it; one of Postgres its own error; all others a reset. */
-function sayWhy(flow: Flow, facts: FlowFacts, listener: FlowListener, reason: Reason): void {
+function sayWhy(flow: Connection, facts: FlowFacts, listener: FlowListener, reason: Reason): void {
   const isUnknown = reason === 'destination_not_found' || reason === 'server_name_missing'
   if (facts.peeked === 'hello' && isUnknown) flow.client.sayLast(unrecognizedName, lastWordMs)
   else if (listener.peek?.startTls === 'postgres' && flow.startTls === undefined && reason === 'not_tls') {

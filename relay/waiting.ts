@@ -2,7 +2,7 @@
 
 import type { Reason } from '../shared/decide/reason.ts'
 import type { Pool } from '../shared/pool/pool.ts'
-import type { Flow } from './flow.ts'
+import type { Connection } from './flow.ts'
 
 export interface WaitingRooms {
   /** By pool name; one without anybody waiting is not there. */
@@ -10,7 +10,7 @@ export interface WaitingRooms {
 }
 
 export interface Waiter {
-  readonly flow: Flow
+  readonly flow: Connection
   /** Its turn has come, or why it has not. */
   resolve: (outcome: 'turn' | Reason) => void
   /** `performance.now()` */
@@ -27,7 +27,7 @@ export function isWaitedFor(rooms: WaitingRooms, pool: Pool): boolean {
 }
 
 /** Takes the last place in the queue, or undefined when it is full. Then `untilTurn`. */
-export function joinQueue(rooms: WaitingRooms, pool: Pool, flow: Flow): Waiter | undefined {
+export function joinQueue(rooms: WaitingRooms, pool: Pool, flow: Connection): Waiter | undefined {
   const { max, timeoutMs } = pool.queue!
   let queue = rooms.queues.get(pool.name)
   if (queue === undefined) {

@@ -57,7 +57,8 @@ function checkPoolUse(pool: PoolConfig, config: Config, { findings, broken, addr
     }
     for (const { place: here, address } of addresses.get(pool.name) ?? []) {
       if (schemes[address.scheme].includes(door)) continue
-      const wanted = doors[door].layer === 4 ? 'tcp://, tls:// or unix:' : 'https:// or http://'
+      const wanted =
+        door === 'udp' ? 'udp://' : doors[door].layer === 4 ? 'tcp://, tls:// or unix:' : 'https:// or http://'
       const spoken =
         address.scheme === 'binding'
           ? 'to a binding of the Worker'
@@ -76,6 +77,8 @@ function featuresOf(pool: PoolConfig): [feature: string, inside: Place][] {
   if (pool.affinity !== undefined) asked.push(['pool.affinity', ['affinity']])
   if (pool.tls !== undefined) asked.push(['pool.tls', ['tls']])
   if (pool.sendProxy !== undefined) asked.push(['pool.sendProxy', ['sendProxy']])
+  if (pool.sendProxy?.version === 1) asked.push(['pool.sendProxy.version.1', ['sendProxy']])
+  if (pool.sendProxy?.isInEach === true) asked.push(['pool.sendProxy.datagrams.each', ['sendProxy', 'datagrams']])
   if (pool.probe !== undefined) asked.push(['pool.probe', ['probe']])
   if (pool.queue !== undefined) asked.push(['pool.queue', ['queue']])
   if (pool.maxRequests !== undefined || pool.maxRequestsPerEndpoint !== undefined)

@@ -47,12 +47,39 @@ export interface FlowRuleInput<
   timeouts?: FlowTimeoutsInput
 }
 
+/** At `udp` listeners: there is nothing to connect, and a session may end by counts. */
+export interface UdpRuleInput<
+  Pool extends string = string,
+  Name extends string = string,
+  Variant extends string = string,
+> extends Omit<FlowRuleInput<Pool, FlowMatchInput, Name, Variant>, 'retry' | 'timeouts'> {
+  timeouts?: {
+    /** No datagram either way. Default `60s`. */
+    idle?: Duration
+  }
+  session?: SessionInput
+}
+
+/** Counts that end a session before it is idle. */
+export interface SessionInput {
+  /** Datagrams that a client sends in one session; the next one begins another. Off by default. */
+  requests?: number
+  /** Answers to each datagram of the client; with all of them the session is over. 0: none is waited for. Off by default. */
+  responses?: number
+}
+
 interface FlowRouteHead<Listener extends string, Name extends string> {
   name: Name
   listener: Listener | readonly Listener[]
 }
 
 type HttpOnly = Exclude<keyof HttpRuleInput | 'hostnames', keyof FlowRuleInput>
+type RouteOf<Listener extends string, Name extends string, Rule, OneRule, Elsewhere extends string> =
+  | (FlowRouteHead<Listener, Name> & { rules: readonly Rule[] } & {
+      [Field in Elsewhere | Exclude<keyof Rule & string, 'name'>]?: never
+    })
+  | (FlowRouteHead<Listener, Name> & Omit<OneRule, 'name'> & { rules?: never } & { [Field in Elsewhere]?: never })
+
 export type FlowRouteInput<
   Listener extends string = string,
   Pool extends string = string,
@@ -60,11 +87,18 @@ export type FlowRouteInput<
   Name extends string = string,
   Rule extends string = string,
   Variant extends string = string,
-> =
-  | (FlowRouteHead<Listener, Name> & { rules: readonly FlowRuleInput<Pool, Match, Rule, Variant>[] } & {
-      [Field in HttpOnly | Exclude<keyof FlowRuleInput, 'name'>]?: never
-    })
-  | (FlowRouteHead<Listener, Name> &
-      Omit<FlowRuleInput<Pool, Match, string, Variant>, 'name'> & { rules?: never } & {
-        [Field in HttpOnly]?: never
-      })
+> = RouteOf<
+  Listener,
+  Name,
+  FlowRuleInput<Pool, Match, Rule, Variant>,
+  FlowRuleInput<Pool, Match, string, Variant>,
+  HttpOnly | 'session'
+>
+
+export type UdpRouteInput<
+  Listener extends string = string,
+  Pool extends string = string,
+  Name extends string = string,
+  Rule extends string = string,
+  Variant extends string = string,
+> = RouteOf<Listener, Name, UdpRuleInput<Pool, Rule, Variant>, UdpRuleInput<Pool, string, Variant>, HttpOnly | 'retry'>

@@ -101,4 +101,33 @@ export interface ProxySourceInput {
   mode: 'require' | 'off'
 }
 
-export type ListenerInput = EdgeListenerInput | TcpListenerInput | TlsListenerInput
+export interface UdpListenerInput {
+  kind: 'udp'
+  /** `0.0.0.0:53`, `[::]:53`. */
+  address: string
+  /**
+   * What makes datagrams one session. `flow` (default): the client's address and port. `address`: its address alone,
+   * whatever its port. `quic`: the connection id, so that a client may change its port; `idLength` is how many bytes the
+   * endpoints give theirs.
+   */
+  key?: 'flow' | 'address' | { quic: { idLength: number } }
+  /** Sessions open at once; one more takes the place of the longest idle one. Default 16,384. */
+  maxSessions?: number
+  /** Of these, open from one client address (IPv6: from one /64). Off by default. */
+  maxSessionsPerAddress?: number
+  /** New sessions a second, and as many at once. Off by default. */
+  sessionRate?: number
+  /** Clients in any of these CIDRs and no others. Off by default. */
+  allow?: readonly string[]
+  /** Not clients in any of these CIDRs, even when `allow` has them. */
+  deny?: readonly string[]
+  /** Whose datagrams begin with a PROXY header of version 2. From everyone else it is payload like any other bytes. */
+  proxyProtocol?: readonly UdpProxySourceInput[]
+}
+
+export interface UdpProxySourceInput extends ProxySourceInput {
+  /** Where the header stands: in the `first` datagram of a session (default) or in `each`. */
+  datagrams?: 'first' | 'each'
+}
+
+export type ListenerInput = EdgeListenerInput | TcpListenerInput | TlsListenerInput | UdpListenerInput

@@ -14,7 +14,7 @@ export type BalanceInput =
     }
 
 export interface EndpointInput {
-  /** `https://host[:port][/base]`, `http://…` or `binding:NAME` (another Worker) at the edge; `tcp://host:port`, `tls://host:port` or `unix:/path` at the relay. May hold `${NAME}` or `${NAME:-default}`. */
+  /** `https://host[:port][/base]`, `http://…` or `binding:NAME` (another Worker) at the edge; `tcp://host:port`, `tls://host:port`, `udp://host:port` or `unix:/path` at the relay. May hold `${NAME}` or `${NAME:-default}`. */
   address: string
   /** A stable name for logs and drains. Default: the address. */
   name?: string
@@ -57,6 +57,8 @@ export interface SendProxyInput {
   version: 1 | 2
   /** Version 2 only. */
   tlvs?: ProxyTlvsInput
+  /** At `udp` listeners: in the `first` datagram of a session (default) or in `each`. */
+  datagrams?: 'first' | 'each'
 }
 
 /** Asking endpoints on a timer whether they are up. */

@@ -3,7 +3,7 @@
 // The same shape is accepted as JSON or YAML; `parse.ts` turns any of them into a `Config`.
 
 import type { ExpectInput } from './config-expect.ts'
-import type { FlowMatchInput, FlowRouteInput, TlsMatchInput } from './config-flow.ts'
+import type { FlowMatchInput, FlowRouteInput, TlsMatchInput, UdpRouteInput } from './config-flow.ts'
 import type { HttpRouteInput } from './config-http.ts'
 import type { ListenerInput } from './config-listener.ts'
 import type { PoolInput } from './config-pool.ts'
@@ -12,7 +12,7 @@ import type { PoolInput } from './config-pool.ts'
 export interface ConfigInput {
   listeners: Readonly<Record<string, ListenerInput>>
   pools: Readonly<Record<string, PoolInput>>
-  routes: readonly (HttpRouteInput | FlowRouteInput)[]
+  routes: readonly (HttpRouteInput | FlowRouteInput | UdpRouteInput)[]
   /** What requests and flows are to get; `check` proves it. */
   expect?: readonly ExpectInput[]
 }
@@ -41,6 +41,7 @@ export function defineConfig<
     | HttpRouteInput<ListenersOf<Listeners, 'edge'>, keyof Pools & string, Name, Rule, Variant>
     | FlowRouteInput<ListenersOf<Listeners, 'tcp' | 'tls'>, keyof Pools & string, TcpMatchInput, Name, Rule, Variant>
     | FlowRouteInput<ListenersOf<Listeners, 'tls'>, keyof Pools & string, TlsMatchInput, Name, Rule, Variant>
+    | UdpRouteInput<ListenersOf<Listeners, 'udp'>, keyof Pools & string, Name, Rule, Variant>
   )[]
   expect?: readonly ExpectInput<{
     listener: keyof Listeners & string

@@ -65,6 +65,11 @@ export const defaults = {
   maxConnections: 10_000,
   /** Any number would do, as long as it stays: without one the kernel draws it anew at each load. */
   kernelSeed: 47,
+  /** More than half of the 28,232 ports that Linux gives out by default (`net.ipv4.ip_local_port_range`): one for each session. */
+  maxSessions: 16_384,
+  sessionKey: 'flow',
+  /** Envoy's UDP proxy `idle_timeout`. */
+  sessionIdle: '60s',
   queueMax: 100,
   /** HAProxy's `timeout queue` follows `timeout connect`, often 5 s. */
   queueTimeout: '5s',
@@ -131,6 +136,12 @@ export const bounds = {
   /** What a Worker can answer: 1xx are the runtime's. */
   replyStatus: [200, 599],
   maxConnections: [1, 1_000_000],
+  /** No more ports are there. */
+  maxSessions: [1, 64_511],
+  sessionDatagrams: [1, 1_000_000],
+  sessionAnswers: [0, 1_000_000],
+  /** RFC 9000 section 17.2: a connection id has at most 20 bytes in version 1. */
+  quicIdLength: [1, 20],
   acceptRate: [1, 1_000_000],
   queueMax: [1, 100_000],
   /** What nft 1.0.6 reads from JSON and text alike. */

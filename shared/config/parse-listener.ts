@@ -1,7 +1,7 @@
 // Listeners: where traffic comes in.
 
 import { formatHostPort, type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
-import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput } from './config-listener.ts'
+import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput, UdpListenerInput } from './config-listener.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Door, doors, kinds } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
@@ -14,13 +14,14 @@ import type {
   Listener,
   TcpListener,
   TlsListener,
+  UdpListener,
 } from './parse.ts'
 import { readErrorPages } from './parse-answers.ts'
 import { readKernel } from './parse-kernel.ts'
 import { readProxySources } from './parse-proxy.ts'
 import { readTlsEnding } from './parse-tls.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
-import { edgeListener, tcpListener, tlsListener } from './schema-listener.ts'
+import { edgeListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadListeners {
@@ -40,6 +41,7 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
     if (door === 'edge') listeners.push(readEdge(name, raw, place, findings))
     if (door === 'tcp') listeners.push(...readTcp(name, raw, place, findings))
     if (door === 'tls') listeners.push(...readTls(name, raw, place, findings))
+    if (door === 'udp') listeners.push(...readUdp(name, raw, place, findings))
   }
   checkSharedAddresses(listeners, findings)
   checkSharedHostnames(listeners, findings)
@@ -141,10 +143,32 @@ function readTls(name: string, raw: unknown, place: Place, findings: Findings): 
   return readPlace(name, value, place, findings).map(common => ({ kind: 'tls', ...common, peek, ending }))
 }
 
+function readUdp(name: string, raw: unknown, place: Place, findings: Findings): UdpListener[] {
+  const part = { name: 'listener', schema: udpListener, door: undefined }
+  const { value } = checkStructure(part, raw, place, findings)
+  if (value === undefined) return []
+  const { maxSessions = defaults.maxSessions, maxSessionsPerAddress, sessionRate, key, ...rest } = value
+  const limits = {
+    maxConnections: maxSessions,
+    ...(maxSessionsPerAddress === undefined ? {} : { maxConnectionsPerAddress: maxSessionsPerAddress }),
+    ...(sessionRate === undefined ? {} : { acceptRate: sessionRate }),
+  }
+  if (rest.address.startsWith('unix:')) {
+    const message = 'UDP has ports and no paths'
+    findings.error('bad-address', [...place, 'address'], message, 'Write host and port: 0.0.0.0:53 or [::]:53.')
+    return []
+  }
+  return readPlace(name, { ...rest, ...limits }, place, findings).map(common => ({
+    kind: 'udp',
+    ...common,
+    key: typeof key === 'object' ? { by: 'quic', idLength: key.quic.idLength } : { by: key ?? defaults.sessionKey },
+  }))
+}
+
 /** What listeners of flows have in common; none when the address cannot be read. */
 function readPlace(
   name: string,
-  value: Omit<TcpListenerInput, 'kind'>,
+  value: Omit<TcpListenerInput, 'kind'> & Pick<UdpListenerInput, 'proxyProtocol'>,
   place: Place,
   findings: Findings,
 ): readonly FlowPlace[] {
@@ -189,14 +213,15 @@ function readSocketMode(text: string | undefined, host: string, place: Place, fi
   return Number.parseInt(text, 8)
 }
 
-/** Two may ask for port 0: each gets a port of its own. */
+/** Two may ask for port 0: each gets a port of its own. Ports of TCP and of UDP are not the same. */
 function checkSharedAddresses(listeners: readonly Listener[], findings: Findings): void {
   const nameAt = new Map<string, string>()
   for (const listener of listeners) {
     if (listener.kind === 'edge' || (listener.port === 0 && !listener.host.startsWith('/'))) continue
     const address = formatHostPort(listener.host, listener.port)
-    const other = nameAt.get(address)
-    if (other === undefined) nameAt.set(address, listener.name)
+    const key = `${listener.kind === 'udp' ? 'udp ' : ''}${address}`
+    const other = nameAt.get(key)
+    if (other === undefined) nameAt.set(key, listener.name)
     else {
       const place = ['listeners', listener.name, 'address']
       findings.error(

@@ -1,7 +1,7 @@
 // PROXY headers: from whom a listener takes them, and what a pool sends its endpoints.
 
 import { customTypes } from '../wire/tlv.ts'
-import type { ProxySourceInput } from './config-listener.ts'
+import type { UdpProxySourceInput } from './config-listener.ts'
 import type { SendProxyInput } from './config-pool.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
@@ -11,12 +11,12 @@ import { isFieldValue } from './tokens.ts'
 
 /** One CIDR in two entries is an error: nobody can say which of them was meant. */
 export function readProxySources(
-  input: readonly ProxySourceInput[] | undefined,
+  input: readonly UdpProxySourceInput[] | undefined,
   place: Place,
   findings: Findings,
 ): readonly ProxySourceConfig[] {
   const seen = new Set<string>()
-  return (input ?? []).map(({ from, mode }, index) => {
+  return (input ?? []).map(({ from, mode, datagrams }, index) => {
     const here = [...place, index, 'from']
     const cidrs = readCidrs(from, here, findings)
     for (const [at, cidr] of cidrs.entries()) {
@@ -25,7 +25,7 @@ export function readProxySources(
       }
       seen.add(cidr)
     }
-    return { cidrs, isRequired: mode === 'require' }
+    return { cidrs, isRequired: mode === 'require', isInEach: datagrams === 'each' }
   })
 }
 
@@ -36,7 +36,7 @@ export function readSendProxy(
   findings: Findings,
 ): SendProxyConfig | undefined {
   if (input === undefined) return undefined
-  const { version, tlvs }: SendProxyInput = typeof input === 'number' ? { version: input } : input
+  const { version, tlvs, datagrams }: SendProxyInput = typeof input === 'number' ? { version: input } : input
   if (version === 1 && tlvs !== undefined) {
     const message = 'a PROXY header of version 1 is one line of text and has no TLVs'
     findings.error('tlvs-in-text-header', [...place, 'tlvs'], message, 'Write version 2, or leave the TLVs out.')
@@ -49,6 +49,7 @@ export function readSendProxy(
     hasUniqueId: uniqueId,
     hasSsl: ssl,
     hasChecksum: crc32c,
+    isInEach: datagrams === 'each',
     custom: readCustom(tlvs?.custom ?? {}, [...place, 'tlvs', 'custom'], findings),
   }
 }

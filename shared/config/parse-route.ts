@@ -130,6 +130,11 @@ function readListenerNames(raw: Raw, place: Place, scope: RouteScope): { names: 
       'Write a route for each layer; they may share pools.',
     )
   }
+  if (found.has('udp') && (found.has('tcp') || found.has('tls'))) {
+    const message = 'the route names listeners of TCP and of UDP, and no pool can be of both'
+    const mend = 'Write a route for each, with a pool of tcp:// and one of udp:// endpoints.'
+    findings.error('mixed-transports', [...place, 'listener'], message, mend)
+  }
   // Of listeners of several kinds the one that can do less says what the rules may ask.
   const door = found.has('kernel') ? 'kernel' : found.has('tcp') ? 'tcp' : [...found][0]
   return { names: [...new Set(written)].filter(name => doorOf.has(name)), door: door ?? guessDoor(raw) }

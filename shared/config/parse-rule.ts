@@ -1,5 +1,6 @@
 // Rules: what one does with the requests or flows that match it.
 
+import type * as z from 'zod'
 import type { HttpTimeoutsInput, RetryInput, RetryOn } from './config-http.ts'
 import type { Size } from './config-values.ts'
 import { bounds, defaults } from './defaults.ts'
@@ -15,7 +16,7 @@ import { checkKernelRule } from './parse-kernel.ts'
 import { readFlowMatches, readHttpMatches } from './parse-match.ts'
 import { readFlowSplit, readHttpSplit, readVariants } from './parse-split.ts'
 import { readDuration, readSize } from './read-values.ts'
-import { flowRulePart, flowVariant } from './schema-flow.ts'
+import { flowRulePart, flowVariant, udpRulePart } from './schema-flow.ts'
 import { httpRulePart, httpVariant } from './schema-http.ts'
 import { checkStructure } from './structure.ts'
 import { formatDuration } from './units.ts'
@@ -116,8 +117,11 @@ export function readFlowRule(spot: RuleSpot, scope: RouteScope): FlowRule | unde
   const { here, door } = spot
   const { findings } = scope
   const raw = spot.raw as Raw | null
-  const part = { name: 'rule', schema: flowRulePart, door, otherKeys: spot.otherKeys }
-  const { value } = checkStructure(part, raw, here, findings)
+  const part = { name: 'rule', door, otherKeys: spot.otherKeys }
+  const { value }: { readonly value: AnyFlowRule | undefined } =
+    door === 'udp'
+      ? checkStructure({ ...part, schema: udpRulePart }, raw, here, findings)
+      : checkStructure({ ...part, schema: flowRulePart }, raw, here, findings)
   if (value === undefined) return undefined
   const matches = readFlowMatches(value.match, [...here, 'match'], door, findings)
   // A redirect or reply was told to be of another layer: that no pool is named as well would be said twice.
@@ -149,14 +153,17 @@ export function readFlowRule(spot: RuleSpot, scope: RouteScope): FlowRule | unde
       ),
       idleMs: readDuration(
         value.timeouts?.idle,
-        defaults.idleTimeout,
+        door === 'udp' ? defaults.sessionIdle : defaults.idleTimeout,
         bounds.timeoutMs,
         [...here, 'timeouts', 'idle'],
         findings,
       ),
     },
+    session: { requests: value.session?.requests, responses: value.session?.responses },
   }
 }
+
+type AnyFlowRule = z.output<typeof flowRulePart> & Pick<z.output<typeof udpRulePart>, 'session'>
 
 /** The one of the keys that is there; what is there is told by what the operator wrote, even where it is written wrong. */
 function oneAction<Key extends string>(

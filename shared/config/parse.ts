@@ -91,7 +91,7 @@ export interface Config {
   readonly routes: readonly Route[]
 }
 
-export type Listener = EdgeListener | TcpListener | TlsListener
+export type Listener = EdgeListener | TcpListener | TlsListener | UdpListener
 
 export interface EdgeListener {
   readonly kind: 'edge'
@@ -128,6 +128,18 @@ export interface TlsListener extends FlowPlace {
   /** Undefined: TLS passes through. */
   readonly ending: TlsEndingConfig | undefined
 }
+
+/** Its sessions are counted as connections are elsewhere. */
+export interface UdpListener extends FlowPlace {
+  readonly kind: 'udp'
+  readonly key: SessionKey
+}
+
+/** What makes datagrams one session. */
+export type SessionKey =
+  | { readonly by: 'flow' | 'address' }
+  /** Connection ids that endpoints give have so many bytes. */
+  | { readonly by: 'quic'; readonly idLength: number }
 
 /** What listeners of flows have in common. */
 export interface FlowPlace {
@@ -179,6 +191,8 @@ export interface EndpointTlsConfig {
 export interface ProxySourceConfig {
   readonly cidrs: readonly string[]
   readonly isRequired: boolean
+  /** Every datagram has one, not only the first of a session. */
+  readonly isInEach: boolean
 }
 
 /** What a door takes of a request; beyond it is refused before any rule is asked. */
@@ -227,6 +241,8 @@ export interface SendProxyConfig {
   readonly hasUniqueId: boolean
   readonly hasSsl: boolean
   readonly hasChecksum: boolean
+  /** Every datagram has one, not only the first of a session. */
+  readonly isInEach: boolean
   /** Types 0xe0 to 0xef; the texts may hold names in braces. */
   readonly custom: readonly { readonly type: number; readonly text: string }[]
 }
@@ -325,6 +341,15 @@ export interface FlowRule {
   readonly split: SplitConfig | undefined
   readonly attempts: number
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number }
+  readonly session: SessionCounts
+}
+
+/** Undefined: without end. */
+export interface SessionCounts {
+  /** Datagrams of the client. */
+  readonly requests: number | undefined
+  /** Answers to each of them. */
+  readonly responses: number | undefined
 }
 
 /** An empty list takes any. */

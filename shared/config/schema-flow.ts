@@ -1,7 +1,7 @@
 // The shape of flow routes as zod reads it.
 
 import * as z from 'zod'
-import { defaults } from './defaults.ts'
+import { bounds, defaults } from './defaults.ts'
 import {
   addresses,
   attempts,
@@ -13,7 +13,7 @@ import {
   unread,
   variantHead,
 } from './schema-route.ts'
-import { duration, list, oneOrMore } from './schema-values.ts'
+import { duration, list, oneOrMore, whole } from './schema-values.ts'
 
 /** At `tcp` listeners. */
 export const flowMatch = z.strictObject({ address: addresses.exactOptional() })
@@ -42,9 +42,23 @@ const flowSplit = z
 
 export const flowVariant = z.strictObject({ ...variantHead, pool }).meta({ id: 'FlowVariant' })
 
+const idle = duration('No byte or datagram either way.').exactOptional()
+
+const session = z
+  .strictObject({
+    requests: whole(bounds.sessionDatagrams)
+      .meta({ description: 'Datagrams of the client in one session; the next one begins another.' })
+      .exactOptional(),
+    responses: whole(bounds.sessionAnswers)
+      .meta({ description: 'Answers to each datagram of the client; with all of them the session is over.' })
+      .exactOptional(),
+  })
+  .meta({ id: 'Session', description: 'Counts that end a session.' })
+
+const anyRuleFields = { pool: pool.exactOptional(), split: flowSplit.exactOptional() }
+
 const flowRuleFields = {
-  pool: pool.exactOptional(),
-  split: flowSplit.exactOptional(),
+  ...anyRuleFields,
   retry: z
     .union([
       z.strictObject({ attempts: attempts.meta({ default: defaults.flowAttempts }).exactOptional() }),
@@ -54,12 +68,20 @@ const flowRuleFields = {
   timeouts: z
     .strictObject({
       connect: duration('All tries together, until an endpoint is connected.').exactOptional(),
-      idle: duration('No byte either way.').exactOptional(),
+      idle,
     })
     .exactOptional(),
 }
 
 export const flowRulePart = z.strictObject({ ...ruleName, ...flowRuleFields, ...unread })
+
+const udpRuleFields = {
+  ...anyRuleFields,
+  timeouts: z.strictObject({ idle }).exactOptional(),
+  session: session.exactOptional(),
+}
+
+export const udpRulePart = z.strictObject({ ...ruleName, ...udpRuleFields, ...unread })
 
 export const flowRouteHead = z.strictObject({ ...routeName, listener: listenerNames })
 
@@ -75,3 +97,13 @@ export const flowRuleWhole = {
 export const flowRule = z
   .strictObject({ ...ruleName, ...flowRuleWhole })
   .meta({ id: 'FlowRule', description: 'Exactly one of pool and variants.' })
+
+export const udpRuleWhole = {
+  ...udpRuleFields,
+  match: oneOrMore(flowMatch).exactOptional(),
+  variants: list(flowVariant).exactOptional(),
+}
+
+export const udpRule = z
+  .strictObject({ ...ruleName, ...udpRuleWhole })
+  .meta({ id: 'UdpRule', description: 'Exactly one of pool and variants. At udp listeners.' })

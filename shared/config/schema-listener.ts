@@ -34,15 +34,15 @@ export const edgeListener = z
   })
   .meta({ id: 'EdgeListener', description: 'HTTP at the edge, by the Worker.' })
 
+const proxySource = {
+  from: list(z.string()).meta({ description: "The peer's address in any of these CIDRs." }),
+  mode: z
+    .enum(['require', 'off'])
+    .meta({ description: 'require: without a PROXY header the flow is refused. off: nothing is looked at.' }),
+}
+
 const proxyProtocol = list(
-  z
-    .strictObject({
-      from: list(z.string()).meta({ description: "The peer's address in any of these CIDRs." }),
-      mode: z
-        .enum(['require', 'off'])
-        .meta({ description: 'require: without a PROXY header the connection is refused. off: nothing is looked at.' }),
-    })
-    .meta({ id: 'ProxySource', description: 'Whose connections begin with a PROXY header.' }),
+  z.strictObject(proxySource).meta({ id: 'ProxySource', description: 'Whose connections begin with a PROXY header.' }),
 )
 
 const flowListenerFields = {
@@ -81,6 +81,43 @@ const modeFields = {
     })
     .exactOptional(),
 }
+const udpProxyProtocol = list(
+  z
+    .strictObject({
+      ...proxySource,
+      datagrams: z
+        .enum(['first', 'each'])
+        .meta({ description: 'Which datagrams of a session have the header.', default: 'first' })
+        .exactOptional(),
+    })
+    .meta({ id: 'UdpProxySource', description: 'Whose datagrams begin with a PROXY header of version 2.' }),
+)
+
+export const udpListener = z
+  .strictObject({
+    kind: z.literal('udp'),
+    address: text('0.0.0.0:53 or [::]:53.'),
+    key: z
+      .union([
+        z.enum(['flow', 'address']),
+        z.strictObject({
+          quic: z.strictObject({
+            idLength: whole(bounds.quicIdLength).meta({ description: 'Bytes of the ids that endpoints give.' }),
+          }),
+        }),
+      ])
+      .meta({ description: 'What makes datagrams one session.', default: defaults.sessionKey })
+      .exactOptional(),
+    maxSessions: whole(bounds.maxSessions).meta({ default: defaults.maxSessions }).exactOptional(),
+    maxSessionsPerAddress: whole(bounds.maxSessions)
+      .meta({ description: 'Open from one client address; of IPv6 from one /64.' })
+      .exactOptional(),
+    sessionRate: whole(bounds.acceptRate).meta({ description: 'New sessions a second.' }).exactOptional(),
+    allow: flowListenerFields.allow,
+    deny: flowListenerFields.deny,
+    proxyProtocol: udpProxyProtocol.exactOptional(),
+  })
+  .meta({ id: 'UdpListener', description: 'UDP at the relay, by session.' })
 
 export const tcpListener = z
   .strictObject({ kind: z.literal('tcp'), ...flowListenerFields, ...modeFields })

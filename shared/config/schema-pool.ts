@@ -23,7 +23,7 @@ export const endpoint = z
     nonEmpty('The address alone.'),
     z.strictObject({
       address: nonEmpty(
-        'https://host[:port][/base], http://… or binding:NAME at the edge; tcp://host:port, tls://host:port or unix:/path at the relay. May hold ${NAME} or ${NAME:-default}.',
+        'https://host[:port][/base], http://… or binding:NAME at the edge; tcp://host:port, tls://host:port, udp://host:port or unix:/path at the relay. May hold ${NAME} or ${NAME:-default}.',
       ),
       name: nonEmpty('A stable name for logs and drains. Default: the address.').exactOptional(),
       weight: whole(bounds.endpointWeight)
@@ -55,6 +55,10 @@ const sendProxy = z
             .exactOptional(),
         })
         .meta({ id: 'ProxyTlvs', description: 'Which values go along in version 2.' })
+        .exactOptional(),
+      datagrams: z
+        .enum(['first', 'each'])
+        .meta({ description: 'At udp listeners: which datagrams of a session have the header.', default: 'first' })
         .exactOptional(),
     }),
   ])

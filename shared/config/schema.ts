@@ -3,9 +3,9 @@
 
 import * as z from 'zod'
 import { expectedCases } from './schema-expect.ts'
-import { flowRouteHead, flowRule, flowRuleWhole } from './schema-flow.ts'
+import { flowRouteHead, flowRule, flowRuleWhole, udpRule, udpRuleWhole } from './schema-flow.ts'
 import { httpRouteHead, httpRule, httpRuleWhole, recording } from './schema-http.ts'
-import { edgeListener, tcpListener, tlsListener } from './schema-listener.ts'
+import { edgeListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { endpoint, poolFields } from './schema-pool.ts'
 import { list, record, text } from './schema-values.ts'
 
@@ -17,12 +17,14 @@ const route = z
       .meta({ id: 'HttpRoute' }),
     z.strictObject({ ...flowRouteHead.shape, ...flowRuleWhole }).meta({ id: 'FlowRouteOfOneRule' }),
     z.strictObject({ ...flowRouteHead.shape, rules: list(flowRule) }).meta({ id: 'FlowRoute' }),
+    z.strictObject({ ...flowRouteHead.shape, ...udpRuleWhole }).meta({ id: 'UdpRouteOfOneRule' }),
+    z.strictObject({ ...flowRouteHead.shape, rules: list(udpRule) }).meta({ id: 'UdpRoute' }),
   ])
   .meta({ id: 'Route', description: 'A route with one rule may carry the fields of the rule itself.' })
 
 export const configSchema = z.strictObject({
   $schema: text('Where an editor finds this schema.').exactOptional(),
-  listeners: record(z.discriminatedUnion('kind', [edgeListener, tcpListener, tlsListener])).meta({
+  listeners: record(z.discriminatedUnion('kind', [edgeListener, tcpListener, tlsListener, udpListener])).meta({
     description: 'Where traffic comes in, by name.',
   }),
   pools: record(z.strictObject({ ...poolFields, endpoints: list(endpoint) }).meta({ id: 'Pool' })).meta({

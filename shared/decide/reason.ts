@@ -188,6 +188,32 @@ export const reasons = {
     isRegistered: false,
     says: 'The client sent very many frames that are empty, malformed or of no use.',
   },
+  session_limit: {
+    status: 503,
+    isRegistered: false,
+    says: 'The listener has as many sessions open as it may have, and none of them is idle.',
+  },
+  session_evicted: {
+    status: 503,
+    isRegistered: false,
+    says: 'The session was the one idle for longest when a new one needed its place.',
+  },
+  endpoint_lost: {
+    status: 503,
+    isRegistered: false,
+    says: 'The endpoint of the session went down, was ejected, or is not in the pool any more.',
+  },
+  datagram_too_long: {
+    status: 413,
+    isRegistered: false,
+    says: 'The datagram is longer than UDP carries, or would be with its PROXY header.',
+  },
+  send_backlog: {
+    status: 503,
+    isRegistered: false,
+    says: 'As many datagrams waited to be sent as may wait.',
+  },
+  send_failed: { status: 502, isRegistered: false, says: 'The system did not take the datagram.' },
   idle_timeout: { status: 408, isRegistered: false, says: 'No byte went either way for the idle timeout.' },
   drained: {
     status: 503,

@@ -1,6 +1,7 @@
 // Says why for a connection or session: the production decision and each step that led to it.
 
 import { planFlow } from '../attempt/plan.ts'
+import type { SessionCounts, SessionKey } from '../config/parse.ts'
 import type { FlowDecision } from '../decide/decision.ts'
 import type { FlowFacts } from '../decide/facts.ts'
 import { decideFlow, flowKey, splitFacts } from '../decide/flow.ts'
@@ -25,6 +26,8 @@ export interface FlowExplanation {
     readonly tls: { readonly sni: string | undefined; readonly alpn: readonly string[] } | undefined
     /** Peers whose connections have to begin with a PROXY header; `from` is then the client that it carries. */
     readonly carriedBy: readonly string[]
+    /** What makes datagrams one session; undefined for connections. */
+    readonly key: SessionKey | undefined
   }
   readonly candidates: readonly Omit<Candidate, 'hostname'>[]
   /** Who would have been next, and the step of precedence that decided; undefined when nobody else would. */
@@ -37,10 +40,12 @@ export interface FlowExplanation {
         readonly pool: string
         /** Undefined: it goes by where the client connects to, and nobody said where that is. */
         readonly endpoint: string | undefined
-        /** No more than the pool has endpoints. */
-        readonly attempts: number
-        readonly connectMs: number
+        /** No more than the pool has endpoints; undefined for sessions, as is `connectMs`. */
+        readonly attempts: number | undefined
+        readonly connectMs: number | undefined
         readonly idleMs: number
+        /** Undefined for connections. */
+        readonly session: SessionCounts | undefined
       }
     | { readonly do: 'refuse'; readonly rule: string | undefined; readonly reason: string; readonly says: string }
   readonly split: SplitExplanation | undefined
@@ -62,6 +67,7 @@ export function explainFlow(listener: FlowListener, facts: FlowFacts, observed: 
       to: formatHostPort(facts.localAddress, facts.localPort),
       tls: facts.peeked === 'nothing' ? undefined : { sni: facts.sni, alpn: facts.alpn },
       carriedBy: listener.proxySources.flatMap(({ cidr, isRequired }) => (isRequired ? [cidr.text] : [])),
+      key: listener.sessionKey,
     },
     candidates: listener.matches.map(match => {
       const failure = flowFailure(match, facts)
@@ -74,7 +80,10 @@ export function explainFlow(listener: FlowListener, facts: FlowFacts, observed: 
       }
     }),
     decidedBy: decidedBy(listener, facts, winner),
-    decision: decision.do === 'refuse' ? refusalWords(decision) : forwardWords(decision, pool, isOpen, draw),
+    decision:
+      decision.do === 'refuse'
+        ? refusalWords(decision)
+        : forwardWords(decision, pool, isOpen, draw, listener.sessionKey !== undefined),
     split: winner === undefined ? undefined : explainSplit(winner.rule, splitFacts(facts), draw),
     pool: isOpen ? undefined : pool,
   }
@@ -100,6 +109,7 @@ function forwardWords(
   explained: PoolExplanation | undefined,
   isOpen: boolean,
   draw: Draw,
+  isSession: boolean,
 ): FlowExplanation['decision'] {
   const plan = planFlow(Math.min(rule.attempts, pool.endpoints.length), rule.timeouts.connectMs, draw)
   return {
@@ -108,9 +118,10 @@ function forwardWords(
     variant: variant.name,
     pool: pool.name,
     endpoint: isOpen ? undefined : first.name,
-    attempts: Math.min(plan.attempts, explained!.order.length),
-    connectMs: plan.totalMs,
+    attempts: isSession ? undefined : Math.min(plan.attempts, explained!.order.length),
+    connectMs: isSession ? undefined : plan.totalMs,
     idleMs: rule.timeouts.idleMs,
+    session: isSession ? rule.session : undefined,
   }
 }
 

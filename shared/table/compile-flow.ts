@@ -23,6 +23,7 @@ export function compileFlowRule(
     split: rule.split === undefined ? undefined : compileSplit(rule.split, rule.variants, needs),
     attempts: rule.attempts,
     timeouts: rule.timeouts,
+    session: rule.session,
   }
   return rule.matches.flatMap((match, place) => {
     // One for each name and network, so that each has its own rank: in a list the narrow ones count as narrow.
@@ -57,6 +58,7 @@ export function compileFlowListeners(
       peek: listener.kind === 'tls' ? listener.peek : undefined,
       ending: listener.kind === 'tls' ? listener.ending : undefined,
       kernel: listener.kernel,
+      sessionKey: listener.kind === 'udp' ? listener.key : undefined,
       proxySources: compileProxySources(listener.proxyProtocol),
       matches: mine,
       byName: groupByName(mine),
@@ -68,7 +70,7 @@ export function compileFlowListeners(
 
 function compileProxySources(sources: readonly ProxySourceConfig[]): FlowListener['proxySources'] {
   return sources
-    .flatMap(({ cidrs, isRequired }) => parseCidrs(cidrs).map(cidr => ({ cidr, isRequired })))
+    .flatMap(({ cidrs, ...mode }) => parseCidrs(cidrs).map(cidr => ({ cidr, ...mode })))
     .sort((a, b) => b.cidr.prefix - a.cidr.prefix)
 }
 

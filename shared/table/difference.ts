@@ -67,16 +67,40 @@ export interface FlowPath {
  * by name and address as the config has them. A match, weight or limit that changed takes nothing away, nor does an
  * address that a name no longer resolves to.
  */
-export function isGone({ listener, rule, variant, endpoint }: FlowPath, table: Table): boolean {
-  const matches = table.flowListeners.get(listener)?.matches
-  const now = matches?.find(match => match.rule.id === rule.id)?.rule.variants.find(({ name }) => name === variant.name)
-  if (now === undefined || now.pool.name !== variant.pool.name) return true
+export function isGone(path: FlowPath, table: Table): boolean {
+  const now = ruleIn(path, table)
+  if (now === undefined) return true
+  const { endpoint } = path
   if (endpoint === undefined) return false
-  return !now.pool.endpoints.some(each => each.of === endpoint.of && each.address.origin === endpoint.address.origin)
+  const { endpoints } = now.variant.pool
+  return !endpoints.some(each => each.of === endpoint.of && each.address.origin === endpoint.address.origin)
 }
 
-function placeOf({ host, port, socketMode, kernel }: FlowListener): string {
-  return JSON.stringify([host, port, socketMode, kernel === undefined])
+/**
+ * The same path in another table, by the names in it: what a session goes on with. Undefined when it has lost its
+ * listener, rule or variant. `endpoint` is undefined when that is not there any more, at that very address: a session
+ * is moved by its next datagram, so it follows a name that resolves to other addresses.
+ */
+export function pathIn(path: FlowPath, table: Table): FlowPath | undefined {
+  const now = ruleIn(path, table)
+  if (now === undefined) return undefined
+  const { endpoint } = path
+  const same = now.variant.pool.endpoints.find(
+    each => each.id === endpoint?.id && each.address.origin === endpoint.address.origin,
+  )
+  return { listener: path.listener, ...now, endpoint: same }
+}
+
+function ruleIn({ listener, rule, variant }: FlowPath, table: Table): Pick<FlowPath, 'rule' | 'variant'> | undefined {
+  const matches = table.flowListeners.get(listener)?.matches
+  const now = matches?.find(match => match.rule.id === rule.id)?.rule
+  const same = now?.variants.find(({ name }) => name === variant.name)
+  return same === undefined || same.pool.name !== variant.pool.name ? undefined : { rule: now!, variant: same }
+}
+
+/** With another key the sessions of before could not be told apart any more: their listener begins anew. */
+function placeOf({ kind, host, port, socketMode, sessionKey, kernel }: FlowListener): string {
+  return JSON.stringify([kind === 'udp', host, port, socketMode, sessionKey, kernel === undefined])
 }
 
 function rulesOf(table: Table): Map<string, { rule: FlowRule; asks: string[] }> {

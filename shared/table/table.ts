@@ -11,6 +11,8 @@ import type {
   RedirectConfig,
   ReplyConfig,
   RetryConfig,
+  SessionCounts,
+  SessionKey,
   TlsEndingConfig,
 } from '../config/parse.ts'
 import type { CacheConfig, CompressConfig } from '../config/parse-cache.ts'
@@ -199,7 +201,7 @@ export interface ForceRule {
 }
 
 export interface FlowListener {
-  readonly kind: 'tcp' | 'tls'
+  readonly kind: 'tcp' | 'tls' | 'udp'
   readonly name: string
   /** An address, a name, or the path of a unix socket. */
   readonly host: string
@@ -216,8 +218,10 @@ export interface FlowListener {
   readonly peek: PeekConfig | undefined
   /** Undefined: bytes pass through as they are. */
   readonly ending: TlsEndingConfig | undefined
+  /** What makes datagrams one session; of `udp` listeners only. */
+  readonly sessionKey: SessionKey | undefined
   /** Narrowest first: the first that holds the peer says whether its connections begin with a PROXY header. */
-  readonly proxySources: readonly { readonly cidr: Cidr; readonly isRequired: boolean }[]
+  readonly proxySources: readonly { readonly cidr: Cidr; readonly isRequired: boolean; readonly isInEach: boolean }[]
   /** Undefined: this program carries the bytes. */
   readonly kernel: KernelConfig | undefined
   /** In rank order: see `flowSteps`. */
@@ -237,6 +241,8 @@ export interface FlowRule {
   readonly split: Split | undefined
   readonly attempts: number
   readonly timeouts: { readonly connectMs: number; readonly idleMs: number }
+  /** Of `udp` listeners. */
+  readonly session: SessionCounts
 }
 
 export interface FlowVariant {

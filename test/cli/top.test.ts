@@ -22,6 +22,7 @@ const endpoint = {
 function sample(atMs: number, bytes: readonly number[]): Sample {
   const flows = bytes.map((bytesIn, id) => ({
     id,
+    transport: 'tcp' as const,
     listener: 'door',
     clientAddress: '192.0.2.7',
     clientPort: 4000 + id,

@@ -49,7 +49,7 @@ test('behind a proxy the address that its header carries is limited, not the pro
   const { port, recorded } = await labWith({
     maxConnectionsPerAddress: 1,
     deny: ['192.0.2.66/32'],
-    proxyProtocol: [{ cidrs: ['127.0.0.0/8'], isRequired: true }],
+    proxyProtocol: [{ cidrs: ['127.0.0.0/8'], isRequired: true, isInEach: false }],
   })
   const from = async (address: string) => {
     const socket = await client(port)

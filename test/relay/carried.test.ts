@@ -7,7 +7,7 @@ import { needs } from '../support/needs.ts'
 import { freePort, haproxy, nginx, nginxStream } from '../support/servers.ts'
 import { client, configOf, echo, ending, lab, labOf, named, poolOf, readAll, ruleOf, said } from './lab.ts'
 
-const fromHere = [{ cidrs: ['127.0.0.0/8'], isRequired: true }]
+const fromHere = [{ cidrs: ['127.0.0.0/8'], isRequired: true, isInEach: false }]
 
 test('the decision and the record see the client that the header carries', async () => {
   const [far, near] = await Promise.all([named('far'), named('near')])
@@ -128,7 +128,9 @@ describe('under require', () => {
 
 test('from everyone else a header is payload, and nobody is believed', async () => {
   const { port } = await echo()
-  const { port: door, recorded } = await lab([port], { proxyProtocol: [{ cidrs: ['192.0.2.0/24'], isRequired: true }] })
+  const { port: door, recorded } = await lab([port], {
+    proxyProtocol: [{ cidrs: ['192.0.2.0/24'], isRequired: true, isInEach: false }],
+  })
   const socket = await client(door)
   const header = headerFrom('203.0.113.7', 1)
   socket.end(header)
@@ -140,8 +142,8 @@ test('the narrowest CIDR decides', async () => {
   const { port } = await echo()
   const { port: door } = await lab([port], {
     proxyProtocol: [
-      { cidrs: ['127.0.0.0/8'], isRequired: true },
-      { cidrs: ['127.0.0.9'], isRequired: false },
+      { cidrs: ['127.0.0.0/8'], isRequired: true, isInEach: false },
+      { cidrs: ['127.0.0.9'], isRequired: false, isInEach: false },
     ],
   })
   const exempt = await client(door, { localAddress: '127.0.0.9' })

@@ -29,6 +29,8 @@ test('a record tells the whole flow', async () => {
     clientPort: localPort,
     peerAddress: '127.0.0.1',
     peerPort: localPort,
+    datagramsIn: null,
+    datagramsOut: null,
     uniqueId: null,
     sni: null,
     alpn: null,
@@ -108,7 +110,14 @@ test('one connection more than maxConnections is closed at once, recorded and co
   for (const socket of held) await said(socket, 'x')
   expect(await ending(await client(door))).toBe('ECONNRESET')
   expect((await recorded(1))[0]).toMatchObject({ reason: 'connection_limit', route: null, endpoint: null })
-  expect(relay.counts.get('door')).toEqual({ accepted: 3, open: 2, overLimit: 1, failedAccepts: 0 })
+  expect(relay.counts.get('door')).toEqual({
+    accepted: 3,
+    open: 2,
+    overLimit: 1,
+    failedAccepts: 0,
+    moved: 0,
+    dropped: {},
+  })
   held[0]!.end()
   await recorded(2)
   await said(await client(door), 'again')
@@ -167,7 +176,14 @@ test('500 short connections leave 500 records and no open socket', async () => {
   expect(records).toHaveLength(500)
   expect(records.filter(record => record.reason === 'done')).toHaveLength(500)
   expect(records.reduce((sum, record) => sum + record.bytesIn, 0)).toBe(10 * ((50 * 49) / 2))
-  expect(relay.counts.get('door')).toEqual({ accepted: 500, open: 0, overLimit: 0, failedAccepts: 0 })
+  expect(relay.counts.get('door')).toEqual({
+    accepted: 500,
+    open: 0,
+    overLimit: 0,
+    failedAccepts: 0,
+    moved: 0,
+    dropped: {},
+  })
 })
 
 test('whatever clients and endpoints do to each other, every connection accepted leaves one record and no socket', async () => {

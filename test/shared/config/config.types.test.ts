@@ -7,6 +7,7 @@ import type {
   FlowRouteInput,
   FlowVariantInput,
   TlsMatchInput,
+  UdpRouteInput,
 } from '../../../shared/config/config-flow.ts'
 import type {
   FiltersInput,
@@ -185,7 +186,7 @@ describe('the types and the zod schema', () => {
   test('take each other as a whole, both ways', () => {
     expectTypeOf<ConfigInput>().toExtend<SchemaInput>()
     expectTypeOf<SchemaInput>().toExtend<ConfigInput>()
-    expectTypeOf<SchemaInput['routes'][number]>().toExtend<HttpRouteInput | FlowRouteInput>()
+    expectTypeOf<SchemaInput['routes'][number]>().toExtend<HttpRouteInput | FlowRouteInput | UdpRouteInput>()
   })
 })
 

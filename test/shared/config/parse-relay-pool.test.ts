@@ -8,7 +8,15 @@ import type { ConfigError } from '../../../shared/config/problem.ts'
 
 describe('sendProxy', () => {
   test('a number is a version without values', () => {
-    const plain = { authority: false, alpn: false, hasUniqueId: false, hasSsl: false, hasChecksum: false, custom: [] }
+    const plain = {
+      authority: false,
+      alpn: false,
+      hasUniqueId: false,
+      hasSsl: false,
+      hasChecksum: false,
+      isInEach: false,
+      custom: [],
+    }
     expect(poolOf({ sendProxy: 1 }).sendProxy).toEqual({ version: 1, ...plain })
     expect(poolOf({ sendProxy: { version: 2 } }).sendProxy).toEqual({ version: 2, ...plain })
     expect(poolOf({}).sendProxy).toBeUndefined()
@@ -23,6 +31,7 @@ describe('sendProxy', () => {
       hasUniqueId: true,
       hasSsl: true,
       hasChecksum: true,
+      isInEach: false,
       custom: [{ type: 0xe0, text: '{route}' }],
     })
     expect(codesOf({ sendProxy: { version: 1, tlvs } })).toEqual(['tlvs-in-text-header'])

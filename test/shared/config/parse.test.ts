@@ -126,6 +126,7 @@ describe('a config is filled in', () => {
               split: undefined,
               attempts: 3,
               timeouts: { connectMs: 2_000, idleMs: 3_600_000 },
+              session: { requests: undefined, responses: undefined },
             },
           ],
         },

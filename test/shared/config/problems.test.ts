@@ -40,6 +40,8 @@ const stable = { name: 'stable', weight: 9, pool: 'app' }
 const canary = { name: 'canary', weight: 1, pool: 'app' }
 const AT_EDGE = 'Put it on a route of a listener of kind "edge" (the Worker at the edge). Not open yet: "http".'
 const AT_TLS = 'Put it on a route of a listener of kind "tls" (the relay, TLS by SNI and ALPN).'
+const AT_FLOW =
+  'Put it on a route of a listener of kind "tcp" (the relay, any TCP) or "tls" (the relay, TLS by SNI and ALPN) or "udp" (the relay, UDP sessions).'
 const AT_TCP =
   'Put it on a route of a listener of kind "tcp" (the relay, any TCP) or "tls" (the relay, TLS by SNI and ALPN).'
 
@@ -92,7 +94,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['a variant without a weight', variants(stable, { name: 'canary', pool: 'app' }),
     ['missing-field', 'routes[0].variants[1].weight', '"weight" is missing', 'Add it; it is a number.']],
   ['a listener without a kind', listener({}),
-    ['missing-field', 'listeners.web.kind', '"kind" is missing', 'Write "edge", "tcp" or "tls".']],
+    ['missing-field', 'listeners.web.kind', '"kind" is missing', 'Write "edge", "tcp", "tls" or "udp".']],
   ['a route without a listener where there is no edge', { listeners: { db }, pools: { sql }, routes: [flow({}).routes[0], { name: 'g', pool: 'sql' }] },
     ['missing-field', 'routes[1].listener', '"listener" is missing: a route without one is for the edge, and there is no edge listener', 'The listeners are "db".']],
   ['a force from nowhere', onlyRule({ variants: [stable, canary], split: { force: { to: 'canary' } } }),
@@ -144,8 +146,8 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
     ['unknown-listener', 'routes[0].listener[1]', 'no listener is named "wbe"', 'Did you mean "web"?']],
   ['a kind nobody knows', listener({ kind: 'egde' }),
     ['unknown-kind', 'listeners.web.kind', '"egde" is not a kind of listener', 'Did you mean "edge"?']],
-  ['a door that is not open', { listeners: { web, dns: { kind: 'udp', address: '127.0.0.1:53' } }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },
-    ['closed-door', 'listeners.dns.kind', 'listeners of kind "udp" (the relay, UDP sessions) are not open yet', 'Open now: "edge", "tcp" or "tls".']],
+  ['a door that is not open', { listeners: { web, dns: { kind: 'http', address: '127.0.0.1:53' } }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },
+    ['closed-door', 'listeners.dns.kind', 'listeners of kind "http" (the relay, HTTP/1.1, HTTP/2 and gRPC per request) are not open yet', 'Open now: "edge", "tcp", "tls" or "udp".']],
   ['two routes of one name', { listeners: { web }, pools: { app }, routes: [{ name: 'r', pool: 'app' }, { name: 'r', pool: 'app' }] },
     ['duplicate-name', 'routes[1].name', 'routes[0] has the name "r" already', 'Give each route its own name.']],
   ['two rules of one name', onlyRule({ rules: [{ name: 'a', pool: 'app' }, { name: 'a', pool: 'app' }] }),
@@ -190,7 +192,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['cookie affinity of a pool at layer 4', { ...flow({}), pools: { sql: { ...sql, affinity: {} } } },
     ['wrong-layer', 'pools.sql.affinity', 'pool.affinity needs layer 7, and "tcp" listeners are layer 4: route "f" sends to this pool', AT_EDGE]],
   ['a flow hash of a pool at layer 7', pool({ balance: { hash: 'flow' } }),
-    ['wrong-layer', 'pools.app.balance.hash', 'pool.balance.hash.flow needs layer 4, and "edge" listeners are layer 7: route "r" sends to this pool', `${AT_TCP} Not open yet: "udp".`]],
+    ['wrong-layer', 'pools.app.balance.hash', 'pool.balance.hash.flow needs layer 4, and "edge" listeners are layer 7: route "r" sends to this pool', AT_FLOW]],
   ['listeners of both layers', { listeners: { web, db }, pools: { app }, routes: [{ name: 'r', listener: ['web', 'db'], pool: 'app' }] },
     ['mixed-layers', 'routes[0].listener', 'the route names listeners of layer 4 and of layer 7', 'Write a route for each layer; they may share pools.'],
     ['wrong-scheme', 'pools.app.endpoints[0]', 'route "r" on a "tcp" listener sends to this pool and cannot speak https://', 'Write tcp://, tls:// or unix: here, or give the route a pool of its own.']],
@@ -280,7 +282,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['a size in thousands', rule({ retry: { maxBuffer: '64KB' } }),
     ['bad-size', 'routes[0].retry.maxBuffer', '"64KB" is not a size', 'Write one such as "512B", "64KiB", "10MiB" or "1GiB".']],
   ['an endpoint of a later scheme', pool({ endpoints: ['h2c://a'] }),
-    ['bad-address', 'pools.app.endpoints[0]', '"h2c://a": h2c: is not supported yet (https://, http://, tcp://, tls://, unix: and binding: are)', 'Write an address such as https://app.example.com or tcp://db.example.com:5432.']],
+    ['bad-address', 'pools.app.endpoints[0]', '"h2c://a": h2c: is not supported yet (https://, http://, tcp://, tls://, udp://, unix: and binding: are)', 'Write an address such as https://app.example.com or tcp://db.example.com:5432.']],
   ['a listener without a port', { ...flow({}), listeners: { db: { kind: 'tcp', address: '127.0.0.1' } } },
     ['bad-address', 'listeners.db.address', '"127.0.0.1" is not an address to listen on', 'Write host and port, or a path: 127.0.0.1:5432, 0.0.0.0:5432, [::1]:5432 or unix:/run/app.sock.']],
   ['a variable that is not set', pool({ endpoints: ['${APP}'] }),
@@ -381,13 +383,13 @@ test.each(warned.map(([name, config, ...problems]) => [name, config, problems] a
 
 test('a route on a listener that is not open yet is judged by that layer', () => {
   const config = {
-    listeners: { dns: { kind: 'udp' } },
-    pools: { sql },
-    routes: [{ name: 'r', listener: 'dns', pool: 'sql', match: { path: '/' } }],
+    listeners: { api: { kind: 'http' } },
+    pools: { app },
+    routes: [{ name: 'r', listener: 'api', pool: 'app', match: { sni: 'a.test' } }],
   }
   expect(problemsOf(config).map(({ code, path }) => `${code} ${path}`)).toEqual([
-    'closed-door listeners.dns.kind',
-    'wrong-layer routes[0].match.path',
+    'closed-door listeners.api.kind',
+    'wrong-layer routes[0].match.sni',
   ])
 })
 

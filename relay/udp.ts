@@ -1,0 +1,386 @@
+// The udp door: datagrams of one client are a session, which is pinned to an endpoint and has a socket of its own towards
+// it. What a datagram costs is looked at here as nowhere else: of an open session it makes no object and no closure.
+
+import type { FlowFacts } from '../shared/decide/facts.ts'
+import { decideFlow } from '../shared/decide/flow.ts'
+import type { Reason } from '../shared/decide/reason.ts'
+import type { FlowListener } from '../shared/table/table.ts'
+import { readProxyHeader } from '../shared/wire/proxy-header.ts'
+import { quicIdsOf } from '../shared/wire/quic.ts'
+import { type Admissions, admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
+import { proxySourceOf, refusals, withHeader } from './carried.ts'
+import { mayBegin } from './descriptors.ts'
+import type { Door, ListenerCounts, Plane } from './door.ts'
+import { Dropped } from './dropped.ts'
+import { factsOf } from './facts.ts'
+import { type Ears, isStale, learnOf, pin, renew, unpin } from './pin.ts'
+import type { FlowEnd } from './pipe.ts'
+import type { BoundHandle } from './place.ts'
+import { reasonOfCode } from './reach.ts'
+import { flowRecord } from './record.ts'
+import { type Sender, Session, type SessionPlace, Sessions } from './sessions.ts'
+import { UdpSocket } from './udp-socket.ts'
+
+export class UdpDoor implements Door {
+  readonly name: string
+  readonly counts: ListenerCounts
+  readonly sessions = new Sessions()
+  private readonly plane: Plane
+  private readonly sockets: UdpSocket[] = []
+  private local: { readonly address: string; readonly port: number }
+  private readonly admissions: Admissions = openAdmissions()
+  private readonly dropped: Dropped
+  private readonly ears: Ears
+  private readonly clock: NodeJS.Timeout
+  private listener: FlowListener
+  /** Nothing has to be looked at in a datagram to know its session. */
+  private isPlain: boolean
+  private leastIdleMs: number
+  /** `performance.now()` of the last tick. */
+  private now = performance.now()
+  private ticks = 0
+  private isClosing = false
+
+  constructor(plane: Plane, listener: FlowListener) {
+    this.plane = plane
+    this.name = listener.name
+    this.listener = listener
+    this.local = { address: listener.host, port: listener.port }
+    this.dropped = new Dropped(plane.onRecord)
+    this.counts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0, moved: 0, dropped: this.dropped.counts }
+    this.ears = {
+      onAnswer: (session, bytes) => this.answer(session, bytes),
+      onTrouble: (session, error) => this.hearTrouble(session, error),
+    }
+    this.isPlain = isPlain(listener)
+    this.leastIdleMs = leastIdle(listener)
+    this.clock = setInterval(() => this.tick(), tickMs).unref()
+  }
+
+  listen(handle: BoundHandle): Promise<NodeJS.ErrnoException | undefined> {
+    const socket = UdpSocket.of(handle)
+    this.local = socket.local()
+    this.sockets.push(socket)
+    socket.makeRoom(receiveBytes)
+    socket.onDatagram = (bytes, address, port) => this.hear(bytes, address, port, socket)
+    // What ICMP says of an answer: its client has gone, and its session will be idle.
+    socket.onTrouble = () => {
+      this.counts.failedAccepts += 1
+    }
+    const code = socket.listen()
+    return Promise.resolve(code === undefined ? undefined : Object.assign(new Error(code), { code }))
+  }
+
+  /** A reload brings the listener in another form. */
+  renew(listener: FlowListener): void {
+    this.listener = listener
+    this.isPlain = isPlain(listener)
+    this.leastIdleMs = leastIdle(listener)
+  }
+
+  /** No session begins any more. Those that are open go on, until they are idle or cut. */
+  stopAccepting(): void {
+    this.isClosing = true
+    this.leastIdleMs = Math.min(this.leastIdleMs, activeMs)
+  }
+
+  /** Ends every session, and hears no more. */
+  async close(): Promise<void> {
+    this.isClosing = true
+    for (const session of this.sessions) this.end(session, 'drained')
+    clearInterval(this.clock)
+    this.dropped.write()
+    for (const socket of this.sockets) socket.close()
+  }
+
+  private hear(bytes: Uint8Array, address: string, port: number, socket: UdpSocket): void {
+    if (!this.isPlain) {
+      this.hearWithKey(bytes, { address, port, socket })
+      return
+    }
+    const session = this.sessions.find(address, port)
+    if (session === undefined) this.beginAt(bytes, { address, port, socket })
+    else this.forward(session, bytes)
+  }
+
+  /** A datagram whose session is known by more than its sender, or that has a PROXY header. */
+  private hearWithKey(datagram: Uint8Array, sender: Sender): void {
+    const { address, port } = sender
+    const { sessions, listener } = this
+    const key = listener.sessionKey!
+    let bytes = datagram
+    let facts: FlowFacts | undefined
+    let place: SessionPlace = { name: address, port: key.by === 'address' ? 0 : port }
+    const source =
+      listener.proxySources.length === 0 ? undefined : proxySourceOf(listener, this.factsOf(sender).address)
+    if (source?.isRequired === true && source.isInEach) {
+      const carried = this.readCarried(bytes, sender)
+      if (carried === undefined) return
+      ;({ facts, bytes } = carried)
+      const { clientAddress, clientPort } = facts
+      place = { name: `${clientAddress} ${key.by === 'address' ? 0 : clientPort} ${address}`, port }
+    }
+    let session = key.by === 'quic' ? this.findByIds(bytes, key.idLength, place) : sessions.find(place.name, place.port)
+    if (session === undefined && source?.isRequired === true && facts === undefined) {
+      const carried = this.readCarried(bytes, sender)
+      if (carried === undefined) return
+      ;({ facts, bytes } = carried)
+      // What stands behind the header may know its session.
+      if (key.by === 'quic') session = this.findByIds(bytes, key.idLength, place)
+    }
+    if (session === undefined) {
+      const begun = this.begin(bytes, facts ?? this.factsOf(sender), place, sender)
+      if (begun !== undefined && key.by === 'quic') this.learnIds(begun, bytes, key.idLength)
+      return
+    }
+    session.sender = sender
+    this.forward(session, bytes)
+  }
+
+  /**
+   * The session that a QUIC datagram is of: by its connection id, whatever its sender; else by its sender, who then has
+   * taken another id. A long header with an id that nobody knows begins a connection.
+   */
+  private findByIds(bytes: Uint8Array, idLength: number, place: SessionPlace): Session | undefined {
+    const { sessions } = this
+    const ids = quicIdsOf(bytes, idLength)
+    const bySender = sessions.find(place.name, place.port)
+    if (ids === 'absent') return bySender
+    const session = sessions.withId(ids.destination)
+    if (session !== undefined) {
+      if (session !== bySender) sessions.move(session, place)
+      return session
+    }
+    if (ids.isLong || bySender === undefined) return undefined
+    sessions.addId(bySender, ids.destination)
+    return bySender
+  }
+
+  private learnIds(session: Session, bytes: Uint8Array, idLength: number): void {
+    const ids = quicIdsOf(bytes, idLength)
+    if (ids !== 'absent') this.sessions.addId(session, ids.destination)
+  }
+
+  /** The facts as the PROXY header has them, and what stands behind it; undefined when the datagram was refused. */
+  private readCarried(
+    bytes: Uint8Array,
+    sender: Sender,
+  ): { readonly facts: FlowFacts; readonly bytes: Uint8Array } | undefined {
+    const facts = this.factsOf(sender)
+    const read = readProxyHeader(bytes)
+    // A datagram does not go on in the next one.
+    const problem = read === 'more' ? 'malformed' : 'reason' in read ? read.reason : undefined
+    if (problem !== undefined || read === 'more' || 'reason' in read) {
+      this.refuse(refusals[problem!], facts, undefined, bytes)
+      return undefined
+    }
+    if (read.header.version === 1) {
+      this.refuse('proxy_header_malformed', facts, undefined, bytes)
+      return undefined
+    }
+    return { facts: withHeader(facts, read.header), bytes: bytes.subarray(read.length) }
+  }
+
+  private factsOf({ address, port }: Sender): FlowFacts {
+    return factsOf(this.name, address, port, this.local.address, this.local.port, this.plane.host.now())
+  }
+
+  private beginAt(bytes: Uint8Array, sender: Sender): void {
+    this.begin(bytes, this.factsOf(sender), { name: sender.address, port: sender.port }, sender)
+  }
+
+  /** The first datagram of a session. Undefined when none was begun; that is counted and written down. */
+  private begin(bytes: Uint8Array, facts: FlowFacts, place: SessionPlace, sender: Sender): Session | undefined {
+    const { plane, listener, sessions, counts, admissions } = this
+    if (this.isClosing) return this.refuse('drained', facts, undefined, bytes)
+    const denied = admitAddress(admissions, listener, facts)
+    if (denied !== undefined) return this.refuse(denied, facts, undefined, bytes)
+    const decision = decideFlow(listener, facts, plane.observed, plane.draw())
+    const refused = decision.do === 'refuse' ? decision.reason : this.findRoom(facts.now)
+    if (decision.do === 'refuse' || refused !== undefined) {
+      leaveAddress(admissions, facts)
+      return this.refuse(refused!, facts, decision, bytes)
+    }
+    const session = new Session(facts, decision, place, sender, plane.table, this.now)
+    const failed = pin(plane, session, [], this.ears)
+    if (failed !== undefined) {
+      leaveAddress(admissions, facts)
+      return this.refuse(failed, facts, decision, bytes)
+    }
+    session.cut = reason => this.cut(session, reason)
+    counts.accepted += 1
+    counts.open += 1
+    sessions.add(session)
+    plane.flows.add(session)
+    this.forward(session, bytes)
+    return session
+  }
+
+  /** Room for one more session, which the one idle for longest may have to make. */
+  private findRoom(now: number): Reason | undefined {
+    const { listener, counts, sessions } = this
+    const paced = admitPace(this.admissions, listener, now)
+    if (paced !== undefined) return paced
+    if (counts.open >= listener.maxConnections) {
+      const { oldest } = sessions
+      if (oldest === undefined || this.now - oldest.seenAt < activeMs) return 'session_limit'
+      this.end(oldest, 'session_evicted')
+    }
+    return mayBegin(this.plane.flows) ? undefined : 'relay_exhausted'
+  }
+
+  private refuse(
+    reason: Reason,
+    facts: FlowFacts,
+    decision: Parameters<Dropped['refuse']>[2],
+    bytes: Uint8Array,
+  ): undefined {
+    if (limits.includes(reason)) this.counts.overLimit += 1
+    this.dropped.refuse(reason, facts, decision, bytes.length)
+  }
+
+  /** One datagram towards the endpoint. */
+  private forward(session: Session, bytes: Uint8Array): void {
+    const { requests } = session.decision.rule.session
+    if (requests !== undefined && session.datagramsIn >= requests) {
+      // The session waits for its last answers; the client goes on in another one.
+      const { facts, place, sender } = session
+      this.sessions.hide(session)
+      this.begin(bytes, { ...facts, now: this.plane.host.now() }, place, sender)
+      return
+    }
+    if (isStale(this.plane, session) && !this.lookAgain(session)) return
+    this.sessions.touch(session, this.now)
+    let error = send(session, bytes)
+    if (error !== undefined && isWordOfBefore(error)) {
+      // That was of an earlier datagram, and this one has not been sent.
+      this.hearTrouble(session, error)
+      if (!this.lookAgain(session)) return
+      error = send(session, bytes)
+    }
+    if (error !== undefined) {
+      this.dropped.drop(dropReason(error))
+      return
+    }
+    session.bytesIn += bytes.length
+    session.datagramsIn += 1
+    if (!session.decision.pool.sendProxy?.isInEach) session.ahead = undefined
+    if (session.decision.rule.session.responses === 0) this.endWhenAnswered(session)
+  }
+
+  /** False when the session is over. */
+  private lookAgain(session: Session): boolean {
+    const outcome = renew(this.plane, session, this.ears)
+    if (outcome === 'moved') this.counts.moved += 1
+    if (outcome === 'moved' || outcome === 'stayed') return true
+    this.dropped.drop(outcome)
+    this.end(session, outcome)
+    return false
+  }
+
+  /** One datagram from the endpoint. */
+  private answer(session: Session, bytes: Uint8Array): void {
+    const { plane } = this
+    this.sessions.touch(session, this.now)
+    if (!session.hasAnswer || plane.observed.failuresInRow[session.endpoint!.slot] !== 0) {
+      session.hasAnswer = true
+      learnOf(plane, session, 'success')
+    }
+    const key = this.listener.sessionKey!
+    if (key.by === 'quic' && (bytes[0]! & 0x80) !== 0) {
+      const ids = quicIdsOf(bytes, key.idLength)
+      if (ids !== 'absent') this.sessions.addId(session, ids.source)
+    }
+    const { socket, address, port } = session.sender
+    const error = socket.sendTo(bytes, address, port)
+    if (error !== undefined) {
+      this.dropped.drop(dropReason(error))
+      return
+    }
+    session.bytesOut += bytes.length
+    session.datagramsOut += 1
+    if (session.decision.rule.session.responses !== undefined) this.endWhenAnswered(session)
+  }
+
+  /** Over once the answers are there that its datagrams have, and no datagram is to come. */
+  private endWhenAnswered(session: Session): void {
+    const { requests = 1, responses } = session.decision.rule.session
+    const isAsked = session.datagramsIn >= requests
+    if (isAsked && session.datagramsOut >= session.datagramsIn * responses!) this.end(session, 'done')
+  }
+
+  /** ICMP: a failure of the endpoint, and the next datagram of the session looks for another one. */
+  private hearTrouble(session: Session, error: string): void {
+    learnOf(this.plane, session, 'failure')
+    session.lost = reasonOfCode(error)
+  }
+
+  /** From outside: to another endpoint with the next datagram; over when the door closes. */
+  private cut(session: Session, reason: Reason): void {
+    if (this.isClosing) this.end(session, reason)
+    else session.lost = reason
+  }
+
+  private end(session: Session, reason: FlowEnd): void {
+    const { plane, counts, sessions } = this
+    const endpoint = session.endpoint?.name ?? session.attempts.at(-1)?.endpoint ?? null
+    unpin(plane, session, 'connected')
+    sessions.remove(session)
+    counts.open -= 1
+    leaveAddress(this.admissions, session.facts)
+    plane.flows.delete(session)
+    const { facts, decision, attempts, bytesIn, bytesOut, uniqueId } = session
+    const datagrams = { in: session.datagramsIn, out: session.datagramsOut }
+    const outcome = { endpoint, attempts, reason, bytesIn, bytesOut, connectMs: null, uniqueId, datagrams }
+    plane.onRecord(flowRecord(facts, decision, outcome, performance.now() - session.acceptedAt))
+    if (plane.flows.size === 0) for (const done of plane.onceOver) done()
+  }
+
+  private tick(): void {
+    this.now = performance.now()
+    this.ticks += 1
+    if (this.ticks % ticksPerSecond === 0) this.dropped.write()
+    for (const session of this.sessions) {
+      const idleMs = this.now - session.seenAt
+      // The rest was heard of later.
+      if (idleMs < this.leastIdleMs) break
+      if (idleMs >= session.decision.rule.timeouts.idleMs) this.end(session, 'idle_timeout')
+      else if (this.isClosing && idleMs >= activeMs) this.end(session, 'drained')
+    }
+  }
+}
+
+function send(session: Session, bytes: Uint8Array): string | undefined {
+  const { upstream, ahead } = session
+  if (ahead === undefined) return upstream!.send(bytes)
+  if (ahead.length + bytes.length > longest[upstream!.family]) return 'EMSGSIZE'
+  return upstream!.sendBehind(ahead, bytes)
+}
+
+function isPlain({ sessionKey, proxySources }: FlowListener): boolean {
+  return sessionKey!.by === 'flow' && proxySources.length === 0
+}
+
+function leastIdle({ matches }: FlowListener): number {
+  return Math.min(...matches.map(({ rule }) => rule.timeouts.idleMs))
+}
+
+/** A connected socket tells with the next call what ICMP said in between. */
+function isWordOfBefore(error: string): boolean {
+  return error === 'ECONNREFUSED' || error === 'EHOSTUNREACH' || error === 'ENETUNREACH'
+}
+
+function dropReason(error: string): Reason {
+  if (error === 'EMSGSIZE') return 'datagram_too_long'
+  return error === 'ENOBUFS' || error === 'EAGAIN' ? 'send_backlog' : 'send_failed'
+}
+
+const limits: readonly Reason[] = ['session_limit', 'address_limit', 'accept_rate', 'relay_exhausted']
+/** Of the payload: 65,535 without the headers of UDP and of IPv4, which IPv6 does not count. */
+const longest = { 4: 65_507, 6: 65_527 } as const
+/** A session with a datagram within this time is never ended to make room. */
+const activeMs = 5_000
+const tickMs = 250
+const ticksPerSecond = 4
+/** Asked of the system for datagrams that wait for us: the default of 208 KiB is some 250 small ones. It may give less. */
+const receiveBytes = 4_194_304

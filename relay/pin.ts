@@ -52,6 +52,34 @@ export function pin(plane: Plane, session: Session, tried: Endpoint[], ears: Ear
   return reason ?? whyNone(pool, tried, observed, now)
 }
 
+/**
+ * Puts a session that another thread or process had on the endpoint that it was on there. False when that has no place.
+ *
+ * @param handle its socket there; undefined: it gets a new one
+ */
+export function pinAgain(
+  plane: Plane,
+  session: Session,
+  endpoint: Endpoint,
+  handle: object | undefined,
+  ahead: Uint8Array | undefined,
+  ears: Ears,
+): boolean {
+  const { pool } = session.decision
+  if (!claim(plane.observed, pool, endpoint, true)) return false
+  const upstream = open(endpoint.address, session, ears, handle)
+  if (typeof upstream === 'string') {
+    settle(plane.observed, pool, endpoint, 'neutral', -1, plane.host.now())
+    return false
+  }
+  session.endpoint = endpoint
+  session.upstream = upstream
+  session.ahead = ahead
+  session.pinnedAt = performance.now()
+  session.generation = plane.observed.generations[pool.index]!
+  return true
+}
+
 /** Takes the session off its endpoint. */
 export function unpin(plane: Plane, session: Session, why: Reason | 'connected'): void {
   const { endpoint, decision } = session
@@ -148,11 +176,12 @@ function settleOn(plane: Plane, session: Session, endpoint: Endpoint, upstream: 
   note(session, endpoint, 'connected', 0)
 }
 
-function open(address: EndpointAddress, session: Session, ears: Ears): UdpSocket | string {
+/** @param handle connected already */
+function open(address: EndpointAddress, session: Session, ears: Ears, handle?: object): UdpSocket | string {
   const ip = address.ip ?? address.host
   if (!isIpLiteral(ip)) return 'ENOTFOUND'
-  const upstream = new UdpSocket(ip.includes(':') ? 6 : 4)
-  const error = upstream.connect(ip, address.port) ?? upstream.listen()
+  const upstream = handle === undefined ? new UdpSocket(ip.includes(':') ? 6 : 4) : UdpSocket.of(handle)
+  const error = (handle === undefined ? upstream.connect(ip, address.port) : undefined) ?? upstream.listen()
   if (error !== undefined) {
     upstream.close()
     return error

@@ -28,7 +28,7 @@ export interface Sender {
 export class Session implements Flow {
   readonly id = nextFlowId()
   readonly transport = 'udp'
-  readonly acceptedAt = performance.now()
+  acceptedAt = performance.now()
   facts: FlowFacts
   decision: ForwardDecision
   endpoint: Endpoint | undefined

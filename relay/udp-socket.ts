@@ -62,6 +62,11 @@ export class UdpSocket {
     return errorOf(this.handle.recvStart())
   }
 
+  /** Hears nothing any more; datagrams wait in the system again. */
+  pause(): void {
+    this.handle.recvStop()
+  }
+
   /** Asks for room in the system for datagrams that wait to be heard; it may give less. */
   makeRoom(bytes: number): void {
     this.handle.bufferSize(bytes, true, {})
@@ -149,6 +154,7 @@ interface Handle {
   connect(address: string, port: number): number
   connect6(address: string, port: number): number
   recvStart(): number
+  recvStop(): number
   /** More than 0 when it was sent at once. */
   send(request: object, list: Uint8Array[], count: number, hasCallback: boolean): number
   send(request: object, list: Uint8Array[], count: number, port: number, address: string, hasCallback: boolean): number

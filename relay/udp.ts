@@ -13,11 +13,12 @@ import { mayBegin } from './descriptors.ts'
 import type { Door, ListenerCounts, Plane } from './door.ts'
 import { Dropped } from './dropped.ts'
 import { factsOf } from './facts.ts'
-import { type Ears, isStale, learnOf, pin, renew, unpin } from './pin.ts'
+import { type Ears, isStale, learnOf, pin, pinAgain, renew, unpin } from './pin.ts'
 import type { FlowEnd } from './pipe.ts'
 import type { BoundHandle } from './place.ts'
 import { reasonOfCode } from './reach.ts'
 import { flowRecord } from './record.ts'
+import { restoreSession, type SavedSession, saveSession } from './saved-session.ts'
 import { type Sender, Session, type SessionPlace, Sessions } from './sessions.ts'
 import { UdpSocket } from './udp-socket.ts'
 
@@ -40,6 +41,7 @@ export class UdpDoor implements Door {
   private now = performance.now()
   private ticks = 0
   private isClosing = false
+  private isPaused = false
 
   constructor(plane: Plane, listener: FlowListener) {
     this.plane = plane
@@ -91,6 +93,55 @@ export class UdpDoor implements Door {
     clearInterval(this.clock)
     this.dropped.write()
     for (const socket of this.sockets) socket.close()
+  }
+
+  /**
+   * Hears nothing from now on, and gives every session with its socket, for another thread or process to adopt. What
+   * arrives in between waits in the system for whoever has the sockets. Then `resume` takes it all back, or `leave` ends it.
+   */
+  pause(): { readonly saved: SavedSession; readonly handle: object }[] {
+    this.isPaused = true
+    for (const socket of this.sockets) socket.pause()
+    for (const session of this.sessions) session.upstream?.pause()
+    return [...this.sessions].flatMap(session => {
+      const saved = saveSession(session)
+      return saved === undefined ? [] : [{ saved, handle: session.upstream!.raw }]
+    })
+  }
+
+  resume(): void {
+    this.isPaused = false
+    for (const socket of this.sockets) socket.listen()
+    for (const session of this.sessions) session.upstream?.listen()
+  }
+
+  /** Another has the sessions: they end here without a record. */
+  async leave(): Promise<void> {
+    for (const session of this.sessions) this.forget(session)
+    await this.close()
+  }
+
+  /**
+   * Takes up a session that another thread or process had on this listener. False when that cannot be: its next datagram
+   * begins a new one.
+   *
+   * @param handle its socket there; undefined: it gets a new one to the same endpoint
+   */
+  adopt(saved: SavedSession, handle?: object): boolean {
+    const { plane, listener, sessions, counts } = this
+    const [socket] = this.sockets
+    if (socket === undefined || this.isClosing || sessions.find(saved.place.name, saved.place.port) !== undefined)
+      return false
+    const restored = restoreSession(saved, plane.table, listener, socket, performance.now())
+    if (restored === undefined) return false
+    const { session, endpoint } = restored
+    const ahead = saved.ahead === null ? undefined : Buffer.from(saved.ahead, 'base64')
+    if (!pinAgain(plane, session, endpoint, handle, ahead, this.ears)) return false
+    for (const id of saved.ids) sessions.addId(session, id)
+    admitAddress(this.admissions, listener, session.facts)
+    counts.accepted += 1
+    this.enter(session)
+    return true
   }
 
   private hear(bytes: Uint8Array, address: string, port: number, socket: UdpSocket): void {
@@ -191,7 +242,7 @@ export class UdpDoor implements Door {
 
   /** The first datagram of a session. Undefined when none was begun; that is counted and written down. */
   private begin(bytes: Uint8Array, facts: FlowFacts, place: SessionPlace, sender: Sender): Session | undefined {
-    const { plane, listener, sessions, counts, admissions } = this
+    const { plane, listener, counts, admissions } = this
     if (this.isClosing) return this.refuse('drained', facts, undefined, bytes)
     const denied = admitAddress(admissions, listener, facts)
     if (denied !== undefined) return this.refuse(denied, facts, undefined, bytes)
@@ -207,13 +258,17 @@ export class UdpDoor implements Door {
       leaveAddress(admissions, facts)
       return this.refuse(failed, facts, decision, bytes)
     }
-    session.cut = reason => this.cut(session, reason)
     counts.accepted += 1
-    counts.open += 1
-    sessions.add(session)
-    plane.flows.add(session)
+    this.enter(session)
     this.forward(session, bytes)
     return session
+  }
+
+  private enter(session: Session): void {
+    session.cut = reason => this.cut(session, reason)
+    this.counts.open += 1
+    this.sessions.add(session)
+    this.plane.flows.add(session)
   }
 
   /** Room for one more session, which the one idle for longest may have to make. */
@@ -322,13 +377,9 @@ export class UdpDoor implements Door {
   }
 
   private end(session: Session, reason: FlowEnd): void {
-    const { plane, counts, sessions } = this
+    const { plane } = this
     const endpoint = session.endpoint?.name ?? session.attempts.at(-1)?.endpoint ?? null
-    unpin(plane, session, 'connected')
-    sessions.remove(session)
-    counts.open -= 1
-    leaveAddress(this.admissions, session.facts)
-    plane.flows.delete(session)
+    this.forget(session)
     const { facts, decision, attempts, bytesIn, bytesOut, uniqueId } = session
     const datagrams = { in: session.datagramsIn, out: session.datagramsOut }
     const outcome = { endpoint, attempts, reason, bytesIn, bytesOut, connectMs: null, uniqueId, datagrams }
@@ -336,10 +387,19 @@ export class UdpDoor implements Door {
     if (plane.flows.size === 0) for (const done of plane.onceOver) done()
   }
 
+  private forget(session: Session): void {
+    unpin(this.plane, session, 'connected')
+    this.sessions.remove(session)
+    this.counts.open -= 1
+    leaveAddress(this.admissions, session.facts)
+    this.plane.flows.delete(session)
+  }
+
   private tick(): void {
     this.now = performance.now()
     this.ticks += 1
     if (this.ticks % ticksPerSecond === 0) this.dropped.write()
+    if (this.isPaused) return
     for (const session of this.sessions) {
       const idleMs = this.now - session.seenAt
       // The rest was heard of later.

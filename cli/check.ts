@@ -6,17 +6,14 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { packConfig } from '../shared/config/packed.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
-import type { Problem } from '../shared/config/problem.ts'
+import { checkAll } from './check-all.ts'
 import { addConfigOptions, bindingsFor, type ConfigOptions, isDeploy, variablesFor } from './config-options.ts'
-import { type Coverage, coverageOf } from './coverage.ts'
 import { renderCoverage } from './coverage-text.ts'
 import { CannotRun, EXIT, EXIT_CODES } from './exit.ts'
-import { type Judged, judge, withLine } from './judge.ts'
 import { loadConfig } from './load.ts'
 import { paint } from './paint.ts'
 import { countProblems, plural, renderProblem, shortPath } from './problems.ts'
 import { guarded } from './run.ts'
-import type { PlaneVariables } from './variables.ts'
 
 interface CheckOptions extends ConfigOptions {
   readonly json?: true
@@ -52,62 +49,30 @@ export function addCheck(program: Command, answer: (exitCode: number) => void): 
 async function check(file: string | undefined, options: CheckOptions): Promise<number> {
   const isLocal = options.local === true || process.env.WRANGLER_COMMAND === 'dev'
   const loaded = await loadConfig(file)
-  const variables = variablesFor(options, isLocal)
-  const judged = judge(loaded, { variables, isLocal, isDeploy: isDeploy(), bindings: bindingsFor(options) })
-  const { config } = judged
-  const proof = config === undefined ? undefined : await proveAll(judged, config, variables, options)
-  const problems = [...(proof?.problems ?? []), ...judged.problems]
+  const circumstances = {
+    variables: variablesFor(options, isLocal),
+    isLocal,
+    isDeploy: isDeploy(),
+    bindings: bindingsFor(options),
+  }
+  const wanted = options.coverage === true || options.minCoverage !== undefined ? (options.minCoverage ?? 0) : undefined
+  const { config, problems, cases, coverage } = await checkAll(loaded, circumstances, wanted)
   const errors = problems.filter(problem => problem.severity === 'error').length
   const warnings = problems.length - errors
   const ok = errors === 0 && (options.strict !== true || warnings === 0)
   const shown = shortPath(loaded.file)
 
   if (ok && config !== undefined && options.emit !== undefined) emitEdgePart(config, options.emit)
-  const coverage = proof?.coverage
   if (options.json === true) {
-    const cases = proof === undefined ? undefined : { cases: proof.cases, ...(coverage && { coverage }) }
-    console.log(JSON.stringify({ file: shown, ok, errors, warnings, problems, ...cases }, null, 2))
+    console.log(JSON.stringify({ file: shown, ok, errors, warnings, problems, cases, coverage }, null, 2))
     return ok ? EXIT.ok : EXIT.problems
   }
   for (const problem of problems) console.log(renderProblem(problem, shown))
   if (coverage !== undefined) console.log(renderCoverage(coverage))
   const verdict = ok ? paint('green', 'ok') : paint('red', 'not ok')
-  const size = config === undefined ? '' : ` (${describe(config, proof?.cases ?? 0)})`
+  const size = config === undefined ? '' : ` (${describe(config, cases ?? 0)})`
   console.log(`${shown}: ${verdict}, ${countProblems(problems)}${size}`)
   return ok ? EXIT.ok : EXIT.problems
-}
-
-interface Proven {
-  readonly cases: number
-  readonly problems: readonly Problem[]
-  readonly coverage: Coverage | undefined
-}
-
-/** The cases of a config that is right in itself, and what they reach. */
-async function proveAll(
-  { cases, locate }: Judged,
-  config: Config,
-  { workers, relay }: PlaneVariables,
-  { coverage: isAsked, minCoverage }: CheckOptions,
-): Promise<Proven> {
-  // The Worker's rooms are brought in only where there is something to ask of them.
-  const { asked, problems, reached } =
-    cases.length === 0
-      ? { asked: 0, problems: [], reached: [] }
-      : await (await import('./prove.ts')).prove(cases, config, { workers, relay: isDeploy() ? undefined : relay })
-  const coverage = isAsked === true || minCoverage !== undefined ? coverageOf(config, reached) : undefined
-  const low = coverage !== undefined && coverage.percent < (minCoverage ?? 0) ? [tooLow(coverage, minCoverage!)] : []
-  return { cases: asked, coverage, problems: [...problems.map(problem => withLine(problem, locate)), ...low] }
-}
-
-function tooLow({ percent, unreached }: Coverage, wanted: number): Problem {
-  return {
-    severity: 'error',
-    code: 'low-coverage',
-    path: 'expect',
-    message: `the cases reach ${percent} % of the rules, matches and variants, and ${wanted} % are asked for`,
-    mend: `Add a case for ${unreached[0]!.name}.`,
-  }
 }
 
 /** What the Worker imports as `fourseven:config`: a JSON string, see `packConfig`. */

@@ -115,7 +115,8 @@ function compilePart(
   }
 }
 
-function inOrder(problems: readonly Problem[]): Problem[] {
+/** Errors first. */
+export function inOrder(problems: readonly Problem[]): Problem[] {
   return [
     ...problems.filter(problem => problem.severity === 'error'),
     ...problems.filter(problem => problem.severity === 'warning'),

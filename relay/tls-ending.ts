@@ -152,7 +152,7 @@ function checkCertificate(file: string, pem: string): X509Certificate {
 }
 
 /** DNS names of the certificate, lower case; its common name only when it has none (RFC 6125 section 6.4.4). */
-function namesOf(certificate: X509Certificate): string[] {
+export function namesOf(certificate: X509Certificate): string[] {
   const names = [...(certificate.subjectAltName ?? '').matchAll(/(?:^|, )DNS:([^",]+)/g)].map(([, name]) => name!)
   const common = /^CN=(.+)$/m.exec(certificate.subject)?.[1]
   return (names.length > 0 || common === undefined ? names : [common]).map(name => name.toLowerCase())

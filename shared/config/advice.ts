@@ -37,6 +37,7 @@ export function advise(config: Config, options: AdviceOptions): Problem[] {
     if (atEdge !== undefined) problems.push(...edgeAdvice(pool, atEdge, variables.workers, isLocal, bindings))
     if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, variables.relay))
     if (passed !== undefined) problems.push(...tlsAdvice(pool, passed, variables.relay))
+    for (const route of routes) problems.push(...postgresAdvice(pool, route, config, variables.relay))
   }
   return problems
 }
@@ -70,6 +71,25 @@ function tlsAdvice(pool: PoolConfig, route: Route, variables: Variables): Proble
   ]
 }
 
+/** Its clients ask for TLS in their own protocol first, unless they were told otherwise (`sslnegotiation=direct`). */
+function postgresAdvice(pool: PoolConfig, route: Route, config: Config, variables: Variables): Problem[] {
+  if (route.layer !== 4) return []
+  const listener = config.listeners.find(each => route.listeners.includes(each.name) && each.kind === 'tls')
+  if (listener?.kind !== 'tls' || listener.peek.startTls !== undefined) return []
+  const isDirect = route.rules.every(rule => rule.matches.every(match => match.alpn.includes('postgresql')))
+  const first = resolvedEndpoints(pool, variables).find(({ address }) => address.port === POSTGRES)
+  if (first === undefined || isDirect) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'postgres-needs-start-tls',
+      path: formatPlace(['listeners', listener.name]),
+      message: `${first.address.origin} behind the tls route "${route.name}" is Postgres by its port, and its clients do not begin with TLS`,
+      mend: 'Say startTls: "postgres", which answers their SSLRequest; or match alpn: "postgresql", which clients with sslnegotiation=direct offer.',
+    },
+  ]
+}
+
 function edgeAdvice(
   pool: PoolConfig,
   route: Route,
@@ -98,6 +118,14 @@ function edgeAdvice(
         path,
         message: `${where}, and Workers cannot fetch an IP address`,
         mend: 'Use a DNS name that resolves to it.',
+      })
+    } else if (!isLocal && !isPublicName(address.host)) {
+      problems.push({
+        severity: 'warning',
+        code: 'name-not-public',
+        path,
+        message: `${where}, and no public name server knows ${address.host}`,
+        mend: 'Give it a public name, a Cloudflare tunnel or a binding, or serve it from a listener of the relay.',
       })
     }
     const protocol = nonHttpPorts.get(address.port)
@@ -135,10 +163,12 @@ function bindingAdvice(
 
 /** A tcp door chooses once per connection, and an HTTP endpoint behind it sees the relay's address as the client's. */
 function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Problem[] {
-  const http = resolvedEndpoints(pool, variables).filter(({ address }) => httpPorts.has(address.port))
+  const http = resolvedEndpoints(pool, variables).filter(
+    ({ address }) => httpPorts.has(address.port) || grpcName.test(address.host),
+  )
   const first = http[0]
   if (first === undefined) return []
-  const what = `${first.address.origin} behind the tcp route "${route.name}" looks like HTTP (port ${first.address.port})`
+  const what = `${first.address.origin} behind the tcp route "${route.name}" looks like HTTP (by its ${httpPorts.has(first.address.port) ? `port ${first.address.port}` : 'name'})`
   if (pool.endpoints.length > 1) {
     return [
       {
@@ -174,6 +204,12 @@ function resolvedEndpoints(
   })
 }
 
+/** Not a single label, and under none of the names that are kept for networks of one's own. */
+function isPublicName(host: string): boolean {
+  const last = host.slice(host.lastIndexOf('.') + 1)
+  return isIpLiteral(host) || (host.includes('.') && !privateNames.has(last) && !host.endsWith('.home.arpa'))
+}
+
 /** RFC 6761 section 6.3 for names, RFC 1122 section 3.2.1.3 for 127/8; the unspecified address connects to this machine too. */
 function isLoopback(host: string): boolean {
   if (host === 'localhost' || host.endsWith('.localhost')) return true
@@ -201,5 +237,11 @@ const nonHttpPorts: ReadonlyMap<number, string> = new Map([
   [27017, 'MongoDB'],
 ])
 
+/** RFC 6762 (mDNS, Kubernetes), ICANN's `internal` of 2024, and what home routers use. */
+const privateNames: ReadonlySet<string> = new Set(['local', 'internal', 'intranet', 'lan', 'home', 'corp', 'private'])
+
 /** HTTP, its usual second port, HTTPS, and the port of gRPC's own examples. */
 const httpPorts: ReadonlySet<number> = new Set([80, 443, 8080, 50051])
+/** A label that says so: `grpc-a.example.com`, `orders-grpc.example.com`. */
+const grpcName = /(?:^|[.-])grpc(?:[.-]|\d|$)/
+const POSTGRES = 5432

@@ -1,5 +1,8 @@
 // What can only be seen with listeners, pools and routes side by side.
 
+import { checkListeners } from './check-listeners.ts'
+import { checkPool } from './check-pools.ts'
+import { checkRules } from './check-rules.ts'
 import { type Door, doors, features, schemes } from './doors.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
 import type { Config, EdgeListener, FlowRule, HttpRoute, HttpRule, PoolConfig, SplitConfig } from './parse.ts'
@@ -31,6 +34,12 @@ export function checkTogether(config: Config, together: Together): void {
     checkSubrequests(route, config, together)
     checkHostRewrite(route, together)
   }
+  // What is hardly meant so is looked for in what is right in form.
+  const { findings, addresses, placeOf } = together
+  if (findings.problems.some(problem => problem.severity === 'error')) return
+  for (const pool of config.pools) checkPool(pool, addresses.get(pool.name) ?? [], findings)
+  checkListeners(config, addresses, findings)
+  checkRules(config, placeOf, findings)
 }
 
 /** Every door that sends to the pool has to be able to do what the pool says and to speak to its endpoints. */

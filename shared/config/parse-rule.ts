@@ -94,7 +94,7 @@ export function readHttpRule(spot: RuleSpot, scope: RouteScope): HttpRule | unde
     matches,
     action: readAction(),
     filters,
-    retry: readRetry(value.retry, [...here, 'retry'], findings),
+    retry: readRetry(value.retry, door === 'edge' ? matches : [], [...here, 'retry'], findings),
     timeouts: readHttpTimeouts(value.timeouts, [...here, 'timeouts'], findings),
     cors: readCors(value.cors, [...here, 'cors'], findings),
     errorPages: readErrorPages(value.errorPages, [...here, 'errorPages'], findings),
@@ -198,12 +198,26 @@ function checkPool(name: string | undefined, place: Place, scope: RouteScope): v
   )
 }
 
-function readRetry(input: RetryInput | false | undefined, place: Place, findings: Findings): RetryConfig {
+function readRetry(
+  input: RetryInput | false | undefined,
+  /** At the edge, which cannot tell whether anything was sent. */
+  matches: HttpRule['matches'],
+  place: Place,
+  findings: Findings,
+): RetryConfig {
   const { attempts = defaults.httpAttempts, on = defaults.retryOn, unsafe, maxBuffer, backoff } = input || {}
   for (const [index, word] of on.entries()) {
     if (retryWords.includes(word) || /^[45]\d\d$/.test(word)) continue
     const mend = didYouMean(nearest(word, retryWords), `Write ${listNames(retryWords)}, or a status from 400 to 599.`)
     findings.error('unknown-value', [...place, 'on', index], `${show(word)} is not something to retry on`, mend)
+  }
+  const isOnce =
+    matches.length > 0 &&
+    matches.every(({ methods }) => methods.length > 0 && methods.every(method => ONCE.has(method)))
+  if (input && attempts > 1 && unsafe !== true && isOnce) {
+    const message = 'what may have been done once is not done again: none of the methods of this rule is ever retried'
+    const mend = 'Say unsafe: true when a second one does no harm, or retry: false.'
+    findings.warning('retry-never', place, message, mend)
   }
   return {
     attempts: input === false ? 1 : attempts,
@@ -262,3 +276,5 @@ const retryWords: readonly string[] = [
   '5xx',
   'gateway-error',
 ] satisfies RetryOn[]
+/** RFC 9110 section 9.2.2: not idempotent. */
+const ONCE: ReadonlySet<string> = new Set(['POST', 'PATCH'])

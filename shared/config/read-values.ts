@@ -1,6 +1,6 @@
 // Single values of the config, read wherever they stand: names, lengths of time, sizes, hosts, CIDRs, header values.
 
-import { parseCidr } from '../wire/address.ts'
+import { parseAddress, parseCidr } from '../wire/address.ts'
 import { type Findings, type Place, show } from './findings.ts'
 import { isFieldValue, isToken, nameProblem, readHostname } from './tokens.ts'
 import { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
@@ -48,8 +48,20 @@ export function readCidrs(input: string | readonly string[] | undefined, place: 
   const texts: readonly string[] = typeof input === 'string' ? [input] : (input ?? [])
   return texts.map((text, index) => {
     const cidr = parseCidr(text)
-    if (cidr !== undefined) return cidr.text
     const here = typeof input === 'string' ? place : [...place, index]
+    if (cidr !== undefined) {
+      const written = parseAddress(text.split('/')[0]!)
+      if (written?.words.some((word, i) => word !== cidr.words[i])) {
+        const message = `${show(text)} has bits beyond its prefix: it means ${cidr.text}`
+        findings.warning(
+          'cidr-host-bits',
+          here,
+          message,
+          `Write ${cidr.text}, or ${written.text} for that one address.`,
+        )
+      }
+      return cidr.text
+    }
     findings.error(
       'bad-cidr',
       here,

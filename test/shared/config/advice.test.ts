@@ -29,7 +29,9 @@ describe('an endpoint at the edge', () => {
   })
 
   test('that only starts like a loopback address is fine', () => {
-    expect(codes(edge(['https://127.example.com', 'https://localhost.example.com', 'https://mylocalhost']))).toEqual([])
+    expect(
+      codes(edge(['https://127.example.com', 'https://localhost.example.com', 'https://mylocalhost.test'])),
+    ).toEqual([])
   })
 
   test('is judged by the address its variable gives at the edge, not in the relay', () => {

@@ -122,6 +122,7 @@ describe('proxyProtocol', () => {
       { from: ['10.1.2.3/8'], mode: 'off' },
     ]
     expect(problemsOf(configOf({}, sources))).toMatchObject([
+      { code: 'cidr-host-bits' },
       { code: 'duplicate-cidr', path: 'listeners.door.proxyProtocol[1].from[0]' },
     ])
   })

@@ -1,0 +1,60 @@
+// Pools that are right in form and hardly meant so: priorities with a gap, TLS for nobody, a port of the other scheme.
+
+import type { Findings } from './findings.ts'
+import { show } from './findings.ts'
+import type { PoolConfig } from './parse.ts'
+import type { ResolvedEndpoint } from './parse-pool.ts'
+
+export function checkPool(pool: PoolConfig, endpoints: readonly ResolvedEndpoint[], findings: Findings): void {
+  const place = ['pools', pool.name]
+  checkPriorities(pool, findings)
+  for (const { place: here, address } of endpoints) {
+    const { scheme, port, origin } = address
+    const other = scheme === 'http' && port === 443 ? 'https' : scheme === 'https' && port === 80 ? 'http' : undefined
+    if (other !== undefined) {
+      const message = `${origin} speaks ${scheme} on port ${port}, which is the port of ${other}`
+      findings.warning('scheme-port', here, message, `Write ${other}://, or the port that speaks ${scheme}.`)
+    }
+    const protocol = pool.sendProxy === undefined ? undefined : neverProxied.get(port)
+    if (protocol !== undefined) {
+      const message = `${origin} is ${protocol} by its port, which takes a PROXY header for a broken request`
+      const mend = 'Leave sendProxy out, or name a program in front of it that reads the header, such as PgBouncer.'
+      findings.warning('proxy-not-spoken', [...place, 'sendProxy'], message, mend)
+    }
+  }
+  if (
+    pool.tls !== undefined &&
+    endpoints.length > 0 &&
+    !endpoints.some(({ address }) => SPEAKS_TLS.has(address.scheme))
+  ) {
+    const message = 'none of its endpoints is spoken to in TLS, so this says nothing'
+    findings.warning('tls-unused', [...place, 'tls'], message, 'Write tls:// in the addresses, or leave "tls" out.')
+  }
+  const { maxRequests, maxRequestsPerEndpoint } = pool
+  if (maxRequests !== undefined && maxRequestsPerEndpoint !== undefined && maxRequestsPerEndpoint > maxRequests) {
+    const message = `an endpoint may have ${maxRequestsPerEndpoint} and the whole pool only ${maxRequests}: the bound of an endpoint is never met`
+    const mend = 'Raise maxRequests, or lower maxRequestsPerEndpoint.'
+    findings.warning('limit-never-met', [...place, 'limits', 'maxRequestsPerEndpoint'], message, mend)
+  }
+}
+
+/** Groups are used from 0 on, one after the other: one that is not there is a slip, or a group that was forgotten. */
+function checkPriorities({ name, endpoints }: PoolConfig, findings: Findings): void {
+  const there = new Set(endpoints.map(endpoint => endpoint.priority))
+  const missing = [...Array(Math.max(0, ...there)).keys()].find(priority => !there.has(priority))
+  if (missing === undefined) return
+  const index = endpoints.findIndex(endpoint => endpoint.priority > missing)
+  const message = `the pool ${show(name)} has priority ${endpoints[index]!.priority} and no endpoint of priority ${missing}`
+  const mend = 'Number the groups 0, 1, 2, …: 0 is used first.'
+  findings.warning('priority-gap', ['pools', name, 'endpoints', index], message, mend)
+}
+
+const SPEAKS_TLS: ReadonlySet<string> = new Set(['tls', 'https', 'grpcs'])
+/** Servers that never read a PROXY header by themselves. */
+const neverProxied: ReadonlyMap<number, string> = new Map([
+  [22, 'SSH'],
+  [1433, 'SQL Server'],
+  [1521, 'Oracle'],
+  [5432, 'Postgres'],
+  [6379, 'Redis'],
+])

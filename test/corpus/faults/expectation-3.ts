@@ -1,0 +1,44 @@
+// a host that nobody serves
+
+export default {
+  listeners: {
+    web: {
+      kind: 'edge',
+      hostnames: ['shop.example.com'],
+    },
+  },
+  pools: {
+    app: {
+      endpoints: ['https://app-a.example.com', 'https://app-b.example.com'],
+    },
+    api: {
+      endpoints: ['https://api.example.com'],
+    },
+  },
+  routes: [
+    {
+      name: 'shop',
+      rules: [
+        {
+          name: 'api',
+          match: {
+            path: '/api',
+          },
+          pool: 'api',
+        },
+        {
+          name: 'all',
+          pool: 'app',
+        },
+      ],
+    },
+  ],
+  expect: [
+    {
+      request: 'https://www.example.com/',
+      gets: {
+        route: 'shop',
+      },
+    },
+  ],
+}

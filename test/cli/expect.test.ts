@@ -13,7 +13,7 @@ const CONFIG = `listeners:
 pools:
   stable: { endpoints: [https://s1.example.com, { address: https://s2.example.com, name: two }] }
   canary: { endpoints: [https://c.example.com/base] }
-  sql: { endpoints: [tcp://sql.example.com:5432] }
+  sql: { endpoints: [tcp://sql.example.com:6000] }
 routes:
   - name: app
     hostnames: [app.example.com]
@@ -72,7 +72,7 @@ test('what is promised and holds is one more word in the verdict', async () => {
 
 test('flows too: by listener, address, server name and protocol', async () => {
   const { stdout, code } = await check(`
-  - { flow: { listener: db, from: '10.1.2.3:4' }, gets: { route: sql, rule: '0', pool: sql, endpoint: tcp://sql.example.com:5432 } }
+  - { flow: { listener: db, from: '10.1.2.3:4' }, gets: { route: sql, rule: '0', pool: sql, endpoint: tcp://sql.example.com:6000 } }
   - { flow: { listener: db }, gets: { reason: destination_not_found } }
   - { flow: { listener: secure, sni: DB.example.com, alpn: [postgresql] }, gets: { route: named } }
   - { flow: { listener: secure }, gets: { reason: server_name_missing } }

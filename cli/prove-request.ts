@@ -97,7 +97,7 @@ async function outcomeOf(
   } else {
     editRequest(requestHeaders, sent, facts, isolate.table.instance)
     if (words.do === 'forward') requestHeaders.set('host', new URL(words.url).host)
-    answer = editAnswer(new Response(null), isolate, sent, sent.first, facts, request)
+    answer = editAnswer(new Response(null), isolate, sent, sent.first, facts, request, false)
   }
   const url = words.do === 'forward' ? new URL(words.url) : undefined
   return {

@@ -21,11 +21,11 @@ export async function lookUp(
   return second === undefined || inner?.is !== 'answer' ? 'vary-miss' : foundOf(inner.stored, second, request)
 }
 
-/** Stores an answer; fulfilled when its body has come whole and is kept, rejected when it has not. */
+/** @param body the bytes as they came, encoded or not; a stream only out of this store */
 export async function keep(
   cacheUrl: string,
   stored: StoredAnswer,
-  body: ReadableStream | null,
+  body: Uint8Array | ReadableStream | null,
   request: HeaderFields,
   now: number,
 ): Promise<void> {
@@ -49,15 +49,14 @@ export async function forget(cacheUrl: string): Promise<void> {
 export const CALLS_AT_MOST = 6
 
 function foundOf(stored: StoredAnswer, response: Response, request: HeaderFields): Found<Response> | 'vary-miss' {
-  if (fits(stored.vary, request)) return { stored, bytes: lengthThatCanBeCut(response), body: response }
+  if (fits(stored.vary, request)) return { stored, bytes: lengthOfBody(response), body: response }
   release(response)
   return 'vary-miss'
 }
 
-/** Reading an encoded body decodes it, so what is read are not the bytes that a range counts. */
-function lengthThatCanBeCut({ headers }: Response): number {
+function lengthOfBody({ headers }: Response): number {
   const length = headers.get('content-length')
-  return length === null || headers.has('content-encoding') ? -1 : Number(length)
+  return length === null ? -1 : Number(length)
 }
 
 export function release(response: Response): void {
@@ -83,14 +82,14 @@ function readHead(response: Response): Head | undefined {
 
 /**
  * Always 200 and always public for the platform, which would refuse other statuses and keep nothing that is private to
- * us; what the answer says itself stands in the head. `Content-Encoding` stays outside, so that the bytes stay as they are.
+ * us; what the answer says itself stands in the head. `Content-Encoding` too: over bytes without it nothing encodes or
+ * decodes.
  */
-function packed(stored: StoredAnswer, body: ReadableStream | null, now: number): Response {
+function packed(stored: StoredAnswer, body: Uint8Array | ReadableStream | null, now: number): Response {
   const headers = new Headers({
     [HEAD]: JSON.stringify({ is: 'answer', stored }),
     'cache-control': keptFor(stored, now),
   })
-  for (const [name, value] of stored.fields) if (outside.has(name)) headers.append(name, value)
   return new Response(body, { headers })
 }
 
@@ -113,6 +112,5 @@ function divided(cacheUrl: string, { names, word }: Index, request: HeaderFields
 }
 
 const HEAD = 'x-fourseven-stored'
-const outside: ReadonlySet<string> = new Set(['content-encoding', 'content-type', 'content-length'])
 const dayMs = 86_400_000
 const longestS = 31_536_000

@@ -14,7 +14,7 @@ import type { HttpRule, HttpVariant } from '../shared/table/table.ts'
 import { CALLS_AT_MOST, forget, keep, lookUp, release } from './cache-store.ts'
 import type { EdgeFacts } from './facts.ts'
 import type { Isolate } from './isolate.ts'
-import { drop, lengthOf } from './try.ts'
+import { drop } from './try.ts'
 
 /** What the tries came to. */
 export interface Answered {
@@ -66,11 +66,14 @@ export async function answerThroughCache<Result extends Answered>(
       const exchange = { requestedAt, receivedAt: Date.now() }
       return { answer, status: answer.response.status, fields, isFromEndpoint: answer.isFromEndpoint, exchange }
     },
-    keep(key, stored, answer) {
-      const copy = answer.response.clone()
-      const body = lengthOf(copy.headers) === undefined ? bounded(copy.body, cache.maxBodyBytes) : copy.body
-      return keep(key, stored, body, request.headers, Date.now()).then(() => undefined, whyNotKept)
-    },
+    keep: (key, stored, answer) =>
+      readWhole(answer.response.clone(), cache.maxBodyBytes)
+        .then(async whole => {
+          if (whole === 'too-large') return whole
+          await keep(key, stored, whole, request.headers, Date.now())
+          return undefined
+        })
+        .catch((): WhyNotStored => 'interrupted'),
     renew: (key, stored, found) => keep(key, stored, found.body.clone().body, request.headers, Date.now()),
     forget,
     drop: answer => drop(answer.response),
@@ -142,7 +145,10 @@ function setConditions(headers: Headers, conditions: Conditions, without: readon
 /** A stored answer as a Response of this request. A range is cut out of the whole, which is no longer than `maxBody`. */
 async function unpacked({ status, fields, body }: CachedAnswer, found: Found<Response>): Promise<Response> {
   const headers = new Headers(fields as [string, string][])
-  if (body === 'whole') return new Response(hasNoBody(status) ? null : found.body.body, { status, headers })
+  if (body === 'whole') {
+    const encodeBody = headers.has('content-encoding') ? 'manual' : 'automatic'
+    return new Response(hasNoBody(status) ? null : found.body.body, { status, headers, encodeBody })
+  }
   if (body === 'none') {
     release(found.body)
     return new Response(null, { status, headers })
@@ -152,21 +158,27 @@ async function unpacked({ status, fields, body }: CachedAnswer, found: Found<Res
   return new Response(whole.slice(first, last + 1), { status, headers })
 }
 
-/** Ends the copy that is to be stored, not the answer, when it grows beyond what may be kept. */
-function bounded(body: ReadableStream | null, most: number): ReadableStream | null {
+/**
+ * The body as it came, encoded or not. It is read before it is stored: what breaks off would be kept as if it were whole
+ * (the runtime's `put` takes a stream that fails for one that ends). Rejects when it breaks off.
+ */
+async function readWhole({ body }: Response, most: number): Promise<Uint8Array | null | 'too-large'> {
+  if (body === null) return null
+  const chunks: Uint8Array[] = []
   let bytes = 0
-  const count = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      bytes += chunk.byteLength
-      if (bytes > most) controller.error(new Error(TOO_LARGE))
-      else controller.enqueue(chunk)
-    },
-  })
-  return body === null ? null : body.pipeThrough(count)
-}
-
-function whyNotKept(error: unknown): WhyNotStored {
-  return error instanceof Error && error.message === TOO_LARGE ? 'too-large' : 'interrupted'
+  for await (const chunk of body as ReadableStream<Uint8Array>) {
+    bytes += chunk.byteLength
+    // Leaving the loop cancels this copy; the client's goes on.
+    if (bytes > most) return 'too-large'
+    chunks.push(chunk)
+  }
+  const whole = new Uint8Array(bytes)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return whole
 }
 
 /** The timer is taken back: it would hold the request open. */
@@ -182,5 +194,3 @@ async function soon(promise: Promise<void>, ms: number): Promise<void> {
 function hasNoBody(status: number): boolean {
   return status === 204 || status === 205 || status === 304
 }
-
-const TOO_LARGE = 'larger than maxBody'

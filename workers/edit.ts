@@ -40,6 +40,8 @@ export function editRequest(headers: Headers, decision: ForwardDecision, facts: 
 /**
  * An endpoint's answer as the client shall see it; the body as it came. A WebSocket is passed on untouched. Without an
  * endpoint it is a stored answer, which may be given even where the decision found nobody to ask.
+ *
+ * @param isRaw it was read without decoding
  */
 export function editAnswer(
   answer: Response,
@@ -48,10 +50,11 @@ export function editAnswer(
   endpoint: Endpoint | undefined,
   facts: EdgeFacts,
   request: Request,
+  isRaw: boolean,
 ): Response {
   if (answer.status === 101) return answer
   const { cookieKeys, table } = isolate
-  const edited = replaceByPage(answer, decision.rule!, facts) ?? new Response(answer.body, answer)
+  const edited = replaceByPage(answer, decision.rule!, facts) ?? copyOf(answer, isRaw)
   const { headers } = edited
   removeHopByHop(headers, false)
   headers.delete(INSTANCES)
@@ -69,6 +72,14 @@ export function editReply(own: Response, decision: HttpDecision, facts: EdgeFact
   const edits = variantOf(decision)?.responseEdits ?? decision.rule?.responseEdits
   finish(own.headers, edits, decision, facts, isolate)
   return own
+}
+
+/** @param isRaw the body is bytes as they came: what is encoded must not be encoded once more */
+function copyOf(answer: Response, isRaw: boolean): Response {
+  if (!isRaw) return new Response(answer.body, answer)
+  const { status, statusText, headers } = answer
+  const encodeBody = headers.has('content-encoding') ? 'manual' : 'automatic'
+  return new Response(answer.body, { status, statusText, headers, encodeBody })
 }
 
 /**

@@ -141,7 +141,7 @@ async function forwardThroughCache(
   }
   const { response, answered, status, word } = through
   if (answered !== undefined) await invalidate(isolate, facts, request, answered.response)
-  const stored: Tried = { ...NOT_TRIED, ...answered, response, isFromEndpoint: true }
+  const stored: Tried = { ...NOT_TRIED, ...answered, response, isFromEndpoint: true, isRaw: false }
   const outcome = finished(isolate, decision, facts, request, answered?.response === response ? answered : stored)
   outcome.response.headers.append('cache-status', status)
   return { ...outcome, attempts: [...attempts], cache: word }
@@ -150,6 +150,8 @@ async function forwardThroughCache(
 /** What the tries came to: an endpoint's answer as it came, or our own. */
 interface Tried extends Omit<Outcome, 'cache'> {
   readonly isFromEndpoint: boolean
+  /** The body was read without decoding. */
+  readonly isRaw: boolean
 }
 
 /** All tries of one request, and its copies. */
@@ -170,7 +172,15 @@ async function tryEndpoints(
   const headers = new Headers(request.headers)
   editRequest(headers, decision, facts, isolate.table.instance)
   edit?.(headers)
-  const sent: Sent = { request, headers, upload, path: pathFor(decision, facts), host: decision.variant.filters.host }
+  const isRaw = rule.cache !== undefined
+  const sent: Sent = {
+    request,
+    headers,
+    upload,
+    isRaw,
+    path: pathFor(decision, facts),
+    host: decision.variant.filters.host,
+  }
   const hedge = mayHedge(rule.hedge, facts.method, upload.body, headers.has('upgrade')) ? rule.hedge : undefined
   const hedgeMs = hedge === undefined ? undefined : hedgeAfterMs(hedge, seen.sketches[pool.index]!)
   const plan = planHttp(rule.retry, rule.timeouts, facts.method, upload.body, draw, hedgeMs)
@@ -222,6 +232,7 @@ async function tryEndpoints(
           return {
             response,
             isFromEndpoint: true,
+            isRaw,
             reason: tries.isOut ? 'subrequests_exhausted' : undefined,
             endpoint,
             attempts: tries.attempts,
@@ -264,7 +275,7 @@ function ownAnswer(
   const status = refusal?.status ?? reasons[reason].status
   const page = pageText(facts, decision.rule, status)
   const response = answerOurselves(facts.method, reason, status, refusal?.details, page)
-  return { response, isFromEndpoint: false, reason, endpoint: undefined, attempts, mirrors }
+  return { response, isFromEndpoint: false, isRaw: false, reason, endpoint: undefined, attempts, mirrors }
 }
 
 /** As the client shall see it. */
@@ -277,10 +288,10 @@ function finished(
 ): Outcome {
   const { reason, endpoint, attempts, mirrors } = tried
   const response = tried.isFromEndpoint
-    ? editAnswer(tried.response, isolate, decision, endpoint, facts, request)
+    ? editAnswer(tried.response, isolate, decision, endpoint, facts, request, tried.isRaw)
     : editReply(tried.response, decision, facts, isolate)
   return { response, reason, endpoint, attempts, mirrors, cache: undefined }
 }
 
 const NONE: readonly never[] = []
-const NOT_TRIED = { reason: undefined, endpoint: undefined, attempts: NONE, mirrors: NONE }
+const NOT_TRIED = { isRaw: false, reason: undefined, endpoint: undefined, attempts: NONE, mirrors: NONE }

@@ -81,7 +81,7 @@ async function copyTo(
   copied.set(MIRROR, '1')
   try {
     const target = targetOf(endpoint, facts, path, isolate.bindings, host)
-    const end = await tryEndpoint(target, request, copied, upload, timeoutMs, new AbortController())
+    const end = await tryEndpoint(target, request, copied, upload, timeoutMs, new AbortController(), false)
     settle(observed, pool, endpoint, verdictOn(end, upload), latencyOf(end, upload), end.at)
     countTry(isolate.metrics, pool, endpoint, end.outcome, false)
     drop(end.response)

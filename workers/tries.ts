@@ -42,6 +42,8 @@ export interface Sent {
   readonly request: Request
   readonly headers: Headers
   readonly upload: Upload
+  /** An encoded answer is read as it came: it may be stored. */
+  readonly isRaw: boolean
   /** With query, as rewritten. */
   readonly path: string
   /** The Host it is to see; undefined leaves it to the way it is called. */
@@ -102,7 +104,7 @@ export function beginTry(
   tries.tried.push(endpoint)
   const clock = new AbortController()
   const target = targetOf(endpoint, facts, sent.path, isolate.bindings, sent.host)
-  const end = tryEndpoint(target, sent.request, sent.headers, sent.upload, timeoutMs, clock)
+  const end = tryEndpoint(target, sent.request, sent.headers, sent.upload, timeoutMs, clock, sent.isRaw)
   tries.open.push({ attempt, endpoint, isHedge, began: now, clock, end })
   if (!isHedge) hold(tries, undefined)
   return undefined

@@ -88,6 +88,7 @@ export function targetOf(
  * @param headers as the endpoint shall see them
  * @param clock aborted when the time is over. Whoever aborts it before gives the try up, and drops the response that may
  *   come all the same.
+ * @param isRaw an encoded body is read as it came: it may be stored
  */
 export async function tryEndpoint(
   target: Target | 'unbound',
@@ -96,12 +97,13 @@ export async function tryEndpoint(
   upload: Upload,
   timeoutMs: number,
   clock: AbortController,
+  isRaw: boolean,
 ): Promise<TryEnd> {
   const began = Date.now()
   if (target === 'unbound') return { ...UNBOUND, at: began }
   const timer = upload.isLong ? null : setTimeout(() => clock.abort(), timeoutMs)
   try {
-    const response = await send(target, request, headers, upload, clock.signal)
+    const response = await send(target, request, headers, upload, clock.signal, isRaw)
     const at = Date.now()
     const reason = strangeness(response)
     if (reason === undefined) return { outcome: response.status, response, ms: at - began, at }
@@ -171,21 +173,23 @@ function send(
   headers: Headers,
   upload: Upload,
   signal: AbortSignal,
+  isRaw: boolean,
 ): Promise<Response> {
   const { url, via } = target
   const { method } = request
   if (upload.body === 'streamed' && isBodiless(method)) {
     const whole = new Request(url, request)
-    const init = withOverride({ headers, redirect: 'manual', signal }, target)
+    const init = withOverride({ headers, redirect: 'manual', signal }, target, isRaw)
     return via === undefined ? fetch(whole, init) : via.fetch(whole, init)
   }
   const body = upload.body === 'none' ? null : (upload.bytes ?? request.body)
-  const init = withOverride({ method, headers, body, redirect: 'manual', signal }, target)
+  const init = withOverride({ method, headers, body, redirect: 'manual', signal }, target, isRaw)
   return via === undefined ? fetch(url, init) : via.fetch(url, init)
 }
 
-function withOverride(init: RequestInit, { resolveOverride }: Target): RequestInit {
-  return resolveOverride === undefined ? init : { ...init, cf: { resolveOverride } }
+function withOverride(init: RequestInit, { resolveOverride }: Target, isRaw: boolean): RequestInit {
+  const raw: RequestInit = isRaw ? { ...init, encodeResponseBody: 'manual' } : init
+  return resolveOverride === undefined ? raw : { ...raw, cf: { resolveOverride } }
 }
 
 /** What cannot be passed on: a status that no response may have, or a switch of protocols that is no WebSocket. */

@@ -42,7 +42,9 @@ test('an encoded answer is stored and given as the same bytes', async () => {
   const second = await edge.ask('/text', { headers })
   for (const got of [first, second]) {
     expect(got.headers['content-encoding']).toBe('gzip')
-    expect(got.body.toString('hex'), got === first ? 'from the endpoint' : 'from the store').toBe(encoded.toString('hex'))
+    expect(got.body.toString('hex'), got === first ? 'from the endpoint' : 'from the store').toBe(
+      encoded.toString('hex'),
+    )
   }
   expect(origin.count('/text')).toBe(1)
 })

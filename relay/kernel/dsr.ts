@@ -9,7 +9,7 @@ import type { Observed } from '../../shared/pool/observed.ts'
 import { listenerId, placeId } from './names.ts'
 import type { MadeTable } from './nat.ts'
 import type { CounterMeaning, Ground, KernelChain, KernelListener, KernelSet } from './ruleset.ts'
-import { idleSeconds, lanesOf, slotDraw, slotElements, slotType, steerRules } from './steer.ts'
+import { addressKey, idleSeconds, lanesOf, slotDraw, slotElements, slotType, steerRules } from './steer.ts'
 import { familyOf, liveTargets, targetOf, targetsOf } from './targets.ts'
 
 /** Undefined without listeners. */
@@ -278,18 +278,24 @@ interface Keys {
 /**
  * By offset and length throughout: nft 1.0.6 takes `ip saddr` and the same four bytes inside an ICMP error for different
  * types, and then has no map for both. Ports are read behind a header without options.
+ *
+ * The same nft runs out of registers where a map learns keys of more than 16 bytes. So the pin of an IPv6 flow leaves out
+ * 32 bits in the middle of the client's address, the upper half of its interface identifier. Two clients of one network
+ * whose addresses differ nowhere else, at one port, share a pin, and so an endpoint.
  */
 function keysOf(family: 4 | 6, by: 'flow' | 'address'): Keys {
-  const address = family === 4 ? '@nh,96,32' : '@nh,64,64'
+  const address = addressKey(family)
   const flow = family === 4 ? '@nh,96,32 . @nh,160,16' : '@nh,64,128 . @nh,320,16'
-  return { address, flow, pin: by === 'address' ? address : flow }
+  const pin = family === 4 ? flow : '@nh,64,64 . @nh,160,32 . @nh,320,16'
+  return { address, flow, pin: by === 'address' ? address : pin }
 }
 
 /** The same of the packet that an ICMP error carries, which went the other way: its destination is the client. */
 function innerKeys(family: 4 | 6, by: 'flow' | 'address'): Keys {
   const address = family === 4 ? '@th,192,32' : '@th,256,64'
   const flow = family === 4 ? '@th,192,32 . @th,240,16' : '@th,256,128 . @th,400,16'
-  return { address, flow, pin: by === 'address' ? address : flow }
+  const pin = family === 4 ? flow : '@th,256,64 . @th,352,32 . @th,400,16'
+  return { address, flow, pin: by === 'address' ? address : pin }
 }
 
 /** Flows that a listener remembers; more still go where their slot says. About 100 bytes each. */

@@ -60,7 +60,7 @@ export function stalePins(text: string, marks: ReadonlySet<number>): string[] {
 }
 
 /** `0xa000001 . 0x4d2 timeout 1h expires 59m59s992ms : 0x00000005` */
-const element = /(0x[0-9a-f]+(?: \. 0x[0-9a-f]+)?)(?: timeout \w+)?(?: expires (\w+))? : (0x[0-9a-f]+)/g
+const element = /(0x[0-9a-f]+(?: \. 0x[0-9a-f]+)*)(?: timeout \w+)?(?: expires (\w+))? : (0x[0-9a-f]+)/g
 /** Keys in one transaction. */
 const atOnce = 4096
 const few = 64

@@ -11,16 +11,18 @@ import { test } from 'vitest'
  *
  * needs('haproxy')('a sentence', async () => { … })
  */
-export function needs(...programs: readonly string[]): (name: string, run: () => unknown) => void {
+export function needs(...programs: readonly string[]): (name: string, run: () => unknown, timeoutMs?: number) => void {
   const missing = programs.filter(program => pathOf(program) === undefined)
-  if (missing.length === 0) return (name, run) => test(name, async () => void (await run()))
+  if (missing.length === 0) return (name, run, timeoutMs) => test(name, async () => void (await run()), timeoutMs)
   return name => test(name, context => context.skip(`no ${missing.join(', no ')} on this machine`))
 }
 
 /** The same for tests in network namespaces, which only root may make; a namespace of its own is tried for. */
 export function needsNamespaces(...programs: readonly string[]): (name: string, run: () => unknown) => void {
   const needed = needs('nft', 'ip', 'conntrack', 'arping', 'curl', ...programs)
-  if (process.getuid?.() === 0 && pathOf('ip') !== undefined && canMakeNamespaces()) return needed
+  if (process.getuid?.() === 0 && pathOf('ip') !== undefined && canMakeNamespaces()) {
+    return (name, run) => needed(name, run, longestInNamespacesMs)
+  }
   return name => test(name, context => context.skip('only root may make network namespaces, and not everywhere'))
 }
 
@@ -57,3 +59,6 @@ function isExecutable(path: string): boolean {
     return false
   }
 }
+
+/** A dozen programs start in each lab, and other tests run beside it. */
+const longestInNamespacesMs = 180_000

@@ -5,6 +5,8 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { partFor } from '../shared/config/part.ts'
 import { readHostname } from '../shared/config/tokens.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
+import { decideHttp } from '../shared/decide/http.ts'
+import { type Exchanged, explainCache, explainCompress } from '../shared/explain/cache.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
 import { explainAtDoor, explainHttp, type Sending } from '../shared/explain/http.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
@@ -21,6 +23,7 @@ import { askOperatorJson } from './ask-operator.ts'
 import { askedRequest } from './asked-request.ts'
 import { addConfigOptions, type ConfigOptions, variablesFor } from './config-options.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
+import { renderStores, type Stores } from './explain-stores.ts'
 import { renderFlowExplanation, renderHttpExplanation } from './explain-text.ts'
 import { judge } from './judge.ts'
 import { loadConfig } from './load.ts'
@@ -44,6 +47,8 @@ interface RequestOptions extends ExplainOptions {
   readonly cookie?: string
   readonly client?: string
   readonly country?: string
+  readonly answer?: readonly (readonly [name: string, value: string])[]
+  readonly answerStatus?: number
 }
 
 interface FlowOptions extends ExplainOptions {
@@ -68,6 +73,12 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     .option('-b, --cookie <cookies>', 'cookies, "a=1; b=2" (may be repeated)', collectCookies)
     .option('--client <address>', "the client's address", readClient)
     .option('--country <code>', 'the country as the edge knows it, "DE"', readCountry)
+    .option(
+      '--answer <line>',
+      "a header of the endpoint's answer, for cache and compress (may be repeated)",
+      collectHeader,
+    )
+    .option('--answer-status <status>', 'its status (default: 200)', readStatus)
     .option('--listener <name>', 'tcp, tls, udp: the listener (default: the only one of its kind)')
     .option(
       '--to <address:port>',
@@ -132,9 +143,38 @@ async function explainRequest(url: URL, options: RequestOptions, command: Comman
       : []),
   ]
   for (const note of notes) console.error(`note: ${note}`)
-  if (options.json === true) console.log(JSON.stringify({ ...explanation, notes }, null, 2))
-  else console.log(renderHttpExplanation(explanation))
+  const stores = atDoor === undefined ? storesOf(table, ready.observed, facts, request, options) : {}
+  if (options.json === true) console.log(JSON.stringify({ ...explanation, ...stores, notes }, null, 2))
+  else console.log([renderHttpExplanation(explanation), ...renderStores(stores)].join('\n'))
   return EXIT.ok
+}
+
+/** What cache and compression make of it; empty where the rule has neither. */
+function storesOf(
+  table: Table,
+  observed: Observed,
+  facts: EdgeFacts,
+  request: Request,
+  options: RequestOptions,
+): Stores {
+  const decision = decideHttp(table, facts, observed, options.draw)
+  if (decision.do !== 'forward' && decision.do !== 'reply') return {}
+  const { rule, variant } = decision
+  if (rule === undefined || variant?.pool === undefined) return {}
+  const { answer, answerStatus } = options
+  const isGiven = answer !== undefined || answerStatus !== undefined
+  const exchanged: Exchanged = {
+    method: facts.method,
+    url: `${facts.scheme}://${facts.host}${facts.port === 0 ? '' : `:${facts.port}`}${facts.path}${facts.search}`,
+    request: request.headers,
+    answer: isGiven
+      ? { status: answerStatus ?? 200, fields: new Headers((answer ?? []) as [string, string][]) }
+      : undefined,
+    now: facts.now,
+  }
+  const cache = explainCache(rule, variant, exchanged)
+  const compress = explainCompress(rule, exchanged, ['br', 'gzip'])
+  return { ...(cache && { cache }), ...(compress && { compress }) }
 }
 
 /** Signed cookies that are believed here only because nothing can be checked. */
@@ -265,6 +305,11 @@ function collectCookies(text: string, before?: string): string {
   return before === undefined ? text : `${before}; ${text}`
 }
 
+function readStatus(text: string): number {
+  if (!/^[2-5]\d\d$/.test(text)) throw new InvalidArgumentError('Write a status from 200 to 599.')
+  return Number(text)
+}
+
 function readClient(text: string): string {
   const address = parseAddress(text)
   if (address === undefined) throw new InvalidArgumentError('Write an IPv4 or IPv6 address.')
@@ -316,6 +361,7 @@ Examples:
   fourseven explain http://app.localhost/api/orders -d '{"item":1}'
   fourseven explain https://app.example.com/ -b 'canary=always' -H 'accept-language: de'
   fourseven explain https://app.example.com/ --client 203.0.113.7 --country DE --draw 42 --json
+  fourseven explain https://app.example.com/logo.svg --answer 'cache-control: max-age=60' --answer 'vary: accept'
   fourseven explain tcp 203.0.113.7:40000 --listener echo
   fourseven explain tls 203.0.113.7:40000 --listener secure --sni app.example.com --alpn h2,http/1.1
   fourseven explain udp 203.0.113.7:40000 --listener dns

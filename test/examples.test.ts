@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { askHttp, askTcp } from '../cli/ask.ts'
@@ -12,10 +13,12 @@ import { startPlanes } from '../cli/planes.ts'
 import abTest from '../examples/ab-test/routes.ts'
 import apiAndApp from '../examples/api-and-app/routes.ts'
 import canary from '../examples/canary-by-cookie/routes.ts'
+import compress from '../examples/compress/routes.ts'
 import first from '../examples/first/routes.ts'
 import maintenance from '../examples/maintenance/routes.ts'
 import mirror from '../examples/mirror/routes.ts'
 import serviceBinding from '../examples/service-binding/routes.ts'
+import staticCache from '../examples/static-cache/routes.ts'
 import twoHosts from '../examples/two-hosts/routes.ts'
 import websocket from '../examples/websocket/routes.ts'
 import { parse } from '../shared/config/parse.ts'
@@ -29,6 +32,7 @@ const driven = [
   'ab-test',
   'api-and-app',
   'canary-by-cookie',
+  'compress',
   'first',
   'maintenance',
   'mirror',
@@ -37,6 +41,7 @@ const driven = [
   'redis',
   'service-binding',
   'sni',
+  'static-cache',
   'two-hosts',
   'websocket',
 ]
@@ -74,6 +79,44 @@ test('first: any host reaches the app, and a connection reaches the database', a
   expect(JSON.parse(answer.body.toString())).toMatchObject({ endpoint: 'app', url: '/orders?page=2' })
   const sent = Buffer.from('select 1')
   expect(await askTcp(planes.listeners.get('db')!, sent, 'half-close', signal)).toEqual(sent)
+})
+
+test('static-cache: a file is asked for once, and given while its endpoint is away; the rest is always asked for', async () => {
+  const app = await endpoint((request, response) => {
+    response.statusCode = request.url === '/static/none' ? 404 : 200
+    response.end(request.url)
+  })
+  const edge = await lab(staticCache, { APP: app.address })
+  const host = 'shop.example.com'
+  for (const path of [
+    '/static/a.css',
+    '/static/a.css?utm_source=x',
+    '/static/none',
+    '/static/none',
+    '/cart',
+    '/cart',
+  ]) {
+    await edge.ask(path, { host })
+  }
+  expect(app.requests.map(({ url }) => url)).toEqual(['/static/a.css', '/static/none', '/cart', '/cart'])
+  app.server.closeAllConnections()
+  await new Promise(closed => app.server.close(closed))
+  expect((await edge.ask('/static/a.css', { host })).body.toString()).toBe('/static/a.css')
+  expect((await edge.ask('/cart', { host })).status).toBe(502)
+})
+
+test('compress: JSON is encoded as the client takes it', async () => {
+  const json = JSON.stringify(Array.from({ length: 500 }, (_, id) => ({ id })))
+  const app = await endpoint((_, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(json)
+  })
+  const edge = await lab(compress, { APP: app.address })
+  const ask = (accepted: string) =>
+    edge.ask('/orders', { host: 'app.example.com', headers: { 'accept-encoding': accepted } })
+  expect(brotliDecompressSync((await ask('br, gzip')).body).toString()).toBe(json)
+  expect(gunzipSync((await ask('gzip')).body).toString()).toBe(json)
+  expect((await ask('identity')).body.toString()).toBe(json)
 })
 
 test('api-and-app: `/api/` and all below it goes to one pool, the rest to another, and the endpoints take turns', async () => {

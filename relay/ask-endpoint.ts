@@ -7,6 +7,7 @@ import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-add
 import type { ProbeConfig } from '../shared/config/parse.ts'
 import { formatDuration } from '../shared/config/units.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
+import { askDatagram } from './ask-datagram.ts'
 import { askHealth } from './grpc-health.ts'
 
 export interface ProbeTls {
@@ -29,6 +30,7 @@ export async function askEndpoint(
   stop: AbortSignal,
   tls?: ProbeTls,
 ): Promise<string | undefined> {
+  if (probe.kind === 'udp') return askDatagram(address, probe, opening, stop)
   const { host, port, scheme, ip } = address
   const raw = scheme === 'unix' ? connect({ path: host }) : connect({ host: ip ?? host, port, noDelay: true })
   raw.on('error', nothing)
@@ -69,6 +71,7 @@ async function askIn(socket: Socket, address: EndpointAddress, probe: ProbeConfi
   switch (probe.kind) {
     case 'tcp':
     case 'tls':
+    case 'udp':
       return undefined
     case 'http':
       return askHttp(socket, address, probe)

@@ -1,5 +1,6 @@
 // The words of pools: endpoints, in which order they are tried, and how they are judged.
 
+import type { BytesInput } from './bytes-text.ts'
 import type { Duration } from './config-values.ts'
 
 export type BalanceInput =
@@ -63,8 +64,8 @@ export interface SendProxyInput {
 
 /** Asking endpoints on a timer whether they are up. */
 export interface ProbeInput {
-  /** `tcp` connects, `tls` shakes hands, `http` asks for `path`, `redis` sends PING, `postgres` an SSLRequest, `grpc` asks `grpc.health.v1.Health`. */
-  kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres' | 'grpc'
+  /** `tcp` connects, `tls` shakes hands, `http` asks for `path`, `redis` sends PING, `postgres` an SSLRequest, `grpc` asks `grpc.health.v1.Health`, `udp` sends `payload` and wants an answer. */
+  kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres' | 'grpc' | 'udp'
   /** Default `/healthz`. Of `http` only, as are `status` and `body`. */
   path?: string
   /** A status or a range of them. Default `"200-399"`. */
@@ -73,6 +74,10 @@ export interface ProbeInput {
   body?: string
   /** The service whose health is asked for. Default: the server as a whole. Of `grpc` only. */
   service?: string
+  /** What is sent, of `udp` only: a text, or `{ hex: '…' }` or `{ base64: '…' }`. Required there. */
+  payload?: BytesInput
+  /** How the answer has to begin. Default: any answer will do. Of `udp` only. */
+  expect?: BytesInput
   /** From the end of one probe to the next, give or take 10 %. Default `2s`. */
   interval?: Duration
   /** For the whole of one probe. Default `1s`. */

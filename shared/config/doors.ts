@@ -95,7 +95,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'pool.sendProxy.version.1': ['tcp', 'tls'],
   'pool.sendProxy.datagrams.each': ['udp'],
   // At the edge probes come with the control objects: an isolate has no timer of its own and there are many of them.
-  'pool.probe': ['tcp', 'tls', 'kernel'],
+  'pool.probe': ['tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe.udp': ['udp', 'kernel'],
   'pool.limits': ['edge', 'http', 'tcp', 'tls', 'udp'],
   'pool.queue': ['tcp', 'tls'],
   'pool.balance.hash.cookie': L7,

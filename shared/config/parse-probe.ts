@@ -1,5 +1,6 @@
 // Probes: how the endpoints of a pool are asked on a timer whether they are up.
 
+import { type BytesInput, hexOf } from './bytes-text.ts'
 import type { ProbeInput } from './config-pool.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, type Place, show } from './findings.ts'
@@ -21,6 +22,17 @@ export function readProbe(input: ProbeInput | undefined, place: Place, findings:
     const message = `"service" is for probes of kind "grpc", and this one is ${show(kind)}`
     findings.error('probe-not-grpc', [...place, 'service'], message, 'Leave it out, or write kind "grpc".')
   }
+  if (kind !== 'udp') {
+    for (const field of ['payload', 'expect'] as const) {
+      if (input[field] === undefined) continue
+      const message = `${show(field)} is for probes of kind "udp", and this one is ${show(kind)}`
+      findings.error('probe-not-udp', [...place, field], message, 'Leave it out, or write kind "udp".')
+    }
+  } else if (input.payload === undefined) {
+    const message = 'nothing says what the probe sends'
+    const mend = 'Add "payload": a text, or { hex: "…" } or { base64: "…" }.'
+    findings.error('missing-field', [...place, 'payload'], message, mend)
+  }
   checkPath(path, [...place, 'path'], findings)
   return {
     kind,
@@ -28,6 +40,8 @@ export function readProbe(input: ProbeInput | undefined, place: Place, findings:
     status: readStatus(input.status ?? defaults.probeStatus, [...place, 'status'], findings),
     body: input.body,
     service: input.service ?? '',
+    payload: readBytes(input.payload, [...place, 'payload'], findings),
+    expect: readBytes(input.expect, [...place, 'expect'], findings),
     intervalMs: readDuration(
       input.interval,
       defaults.probeInterval,
@@ -46,6 +60,20 @@ export function readProbe(input: ProbeInput | undefined, place: Place, findings:
     rise: input.rise ?? defaults.rise,
     startsDown: input.startDown ?? false,
   }
+}
+
+/** In hex; empty where nothing is written. */
+function readBytes(input: BytesInput | undefined, place: Place, findings: Findings): string {
+  const hex = hexOf(input ?? '')
+  if (hex !== undefined && hex.length <= 2 * longestPayload) return hex
+  if (hex !== undefined) {
+    findings.error('bad-bytes', place, `it has ${hex.length / 2} bytes`, `Write at most ${longestPayload}.`)
+  } else {
+    const form = typeof input === 'object' && 'hex' in input ? 'hex' : 'base64'
+    const mend = form === 'hex' ? 'Write pairs of 0-9 and a-f.' : 'Write the alphabet of RFC 4648, four at a time.'
+    findings.error('bad-bytes', [...place, form], `it is not ${form}`, mend)
+  }
+  return ''
 }
 
 /** A path with an optional query, in the characters that may stand in a request line. */
@@ -67,3 +95,6 @@ function readStatus(input: number | string, place: Place, findings: Findings): r
   findings.error('bad-status', place, `${show(input)} is not a status or a range of them`, 'Write 200 or "200-399".')
   return [min, max]
 }
+
+/** More than one Ethernet frame takes would be cut into fragments on its way. */
+const longestPayload = 1_472

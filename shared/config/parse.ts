@@ -248,7 +248,7 @@ export interface SendProxyConfig {
 }
 
 export interface ProbeConfig {
-  readonly kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres' | 'grpc'
+  readonly kind: 'tcp' | 'tls' | 'http' | 'redis' | 'postgres' | 'grpc' | 'udp'
   readonly path: string
   /** The lowest and the highest that pass. */
   readonly status: readonly [lowest: number, highest: number]
@@ -256,6 +256,9 @@ export interface ProbeConfig {
   readonly body: string | undefined
   /** Of gRPC; empty for the server as a whole. */
   readonly service: string
+  /** In hex: what a probe by UDP sends, and how its answer has to begin. */
+  readonly payload: string
+  readonly expect: string
   readonly intervalMs: number
   readonly timeoutMs: number
   readonly fall: number

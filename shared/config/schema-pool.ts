@@ -64,9 +64,11 @@ const sendProxy = z
   ])
   .meta({ id: 'SendProxy', description: "The client's address in a PROXY header ahead of the bytes." })
 
+const bytes = z.union([z.string(), z.strictObject({ hex: z.string() }), z.strictObject({ base64: z.string() })])
+
 const probe = z
   .strictObject({
-    kind: z.enum(['tcp', 'tls', 'http', 'redis', 'postgres', 'grpc']),
+    kind: z.enum(['tcp', 'tls', 'http', 'redis', 'postgres', 'grpc', 'udp']),
     path: z.string().meta({ description: 'Of http only.', default: defaults.probePath }).exactOptional(),
     status: z
       .union([whole(bounds.probeStatus), patterned<`${number}-${number}`>('A range.', '^[1-5][0-9]{2}-[1-5][0-9]{2}$')])
@@ -76,6 +78,8 @@ const probe = z
     service: nonEmpty(
       'Of grpc only: the service whose health is asked for. Default: the whole server.',
     ).exactOptional(),
+    payload: bytes.meta({ description: 'Of udp only: what is sent.' }).exactOptional(),
+    expect: bytes.meta({ description: 'Of udp only: how the answer has to begin.' }).exactOptional(),
     interval: duration('From the end of one probe to the next, give or take 10 %.').exactOptional(),
     timeout: duration('For the whole of one probe.').exactOptional(),
     fall: whole(bounds.probesInRow).meta({ default: defaults.fall }).exactOptional(),

@@ -9,9 +9,11 @@ import { probeOpening } from '../../relay/opening.ts'
 import type { ProbeInput } from '../../shared/config/config-pool.ts'
 import { type EndpointAddress, parseEndpointAddress } from '../../shared/config/endpoint-address.ts'
 import { type ProbeConfig, parse } from '../../shared/config/parse.ts'
+import { readProxyHeader } from '../../shared/wire/proxy-header.ts'
 import { needs } from '../support/needs.ts'
 import { freePort, haproxy, nginx, nginxStream, postgres, redis, selfSigned } from '../support/servers.ts'
 import { endpoint, refusingPort } from './lab.ts'
+import { closeSocket, udpClient, udpEndpoint, udpLab, udpNamed, until } from './udp-lab.ts'
 
 describe('tcp', () => {
   test('passes when the endpoint takes the connection, and closes it', async () => {
@@ -257,4 +259,62 @@ async function listen(server: ReturnType<typeof createHttp> | ReturnType<typeof 
     if ('closeAllConnections' in server) server.closeAllConnections()
   })
   return (server.address() as AddressInfo).port
+}
+
+describe('udp', () => {
+  test('passes with an answer that begins as it should', async () => {
+    const { port, heard } = await udpEndpoint(bytes => `pong ${bytes}`)
+    expect(await askUdp(port, { payload: 'ping', expect: 'pong' })).toBeUndefined()
+    expect(await askUdp(port, { payload: { hex: '70 69 6E 67' }, expect: { base64: 'cG9u' } })).toBeUndefined()
+    expect(await askUdp(port, { payload: { base64: 'cGluZw==' } })).toBeUndefined()
+    expect(heard.map(({ text }) => text)).toEqual(['ping', 'ping', 'ping'])
+  })
+
+  test('fails with another answer, with none, and where nobody is', async () => {
+    const { port } = await udpEndpoint(() => 'no')
+    expect(await askUdp(port, { payload: '', expect: 'pong' })).toBe('answered 6e6f')
+    const silent = await udpEndpoint(() => undefined)
+    expect(await askUdp(silent.port, { payload: 'ping', timeout: '100ms' })).toBe('no answer within 100ms')
+    closeSocket(silent.socket)
+    expect(await askUdp(silent.port, { payload: 'ping' })).toBe('ECONNREFUSED')
+  })
+
+  test('says who asks where a PROXY header is due', async () => {
+    const { port, heard } = await udpEndpoint(() => 'ok')
+    const sendProxy = { version: 2, hasChecksum: false } as Parameters<typeof probeOpening>[0]
+    expect(await askUdp(port, { payload: 'ping' }, probeOpening(sendProxy))).toBeUndefined()
+    const { bytes } = heard[0]!
+    expect(readProxyHeader(bytes)).toMatchObject({ header: { says: { of: 'local' } }, length: 16 })
+    expect(bytes.subarray(16).toString()).toBe('ping')
+  })
+
+  test('takes an endpoint down and brings it back', async () => {
+    let isUp = true
+    const a = await udpEndpoint(bytes => (isUp ? `a:${bytes}` : undefined))
+    const b = await udpNamed('b')
+    const probe = { kind: 'udp', payload: 'ping', interval: '100ms', timeout: '50ms', fall: 2, rise: 1 } as const
+    const { relay, port } = await udpLab([a.port, b.port], { pool: { probe, panicPercent: 0 } })
+    const clients = await Promise.all(Array.from({ length: 6 }, () => udpClient(port)))
+    const before = await Promise.all(clients.map(client => client.ask('1')))
+    expect(before.filter(text => text.startsWith('a'))).toHaveLength(3)
+    isUp = false
+    const { plane } = relay
+    const { slot } = plane.table.pools[0]!.endpoints[0]!
+    await until(() => plane.observed.flags[slot] === 1)
+    expect(await Promise.all(clients.map(client => client.ask('2')))).toEqual(clients.map(() => 'b:2'))
+    isUp = true
+    await until(() => plane.observed.flags[slot] === 0)
+    // Nobody is moved back.
+    expect(await Promise.all(clients.map(client => client.ask('3')))).toEqual(clients.map(() => 'b:3'))
+  })
+})
+
+function askUdp(port: number, words: Omit<ProbeInput, 'kind'>, opening?: Uint8Array): Promise<string | undefined> {
+  const { config } = parse({
+    listeners: { door: { kind: 'udp', address: '127.0.0.1:0' } },
+    pools: { pool: { endpoints: [`udp://127.0.0.1:${port}`], probe: { kind: 'udp', ...words } } },
+    routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
+  })
+  const address = parseEndpointAddress(`udp://127.0.0.1:${port}`) as EndpointAddress
+  return askEndpoint(address, config.pools[0]!.probe!, opening, new AbortController().signal)
 }

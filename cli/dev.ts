@@ -66,7 +66,7 @@ async function dev(named: string | undefined, options: DevOptions): Promise<numb
       options.quiet === true ? () => {} : (record: object) => console.log(recordLine(record, options.json === true))
     const services = options.service ?? {}
     planes = await startPlanes(config, { variables, edge: options.edge, services, ports: 'as written', onRecord })
-    announce(planes, demo, options)
+    announce(config, planes, demo, options)
     await ended
     return EXIT.ok
   } finally {
@@ -119,12 +119,20 @@ async function readConfig(
   return undefined
 }
 
-function announce(planes: Planes, demo: readonly DemoEndpoint[], options: DevOptions): void {
+function announce(config: Config, planes: Planes, demo: readonly DemoEndpoint[], options: DevOptions): void {
   const { edge, listeners } = planes
   const rows = [
-    ...(edge === undefined ? [] : [{ plane: 'edge', name: 'workerd', address: `http://${placeText(edge)}` }]),
-    ...[...listeners].map(([name, place]) => ({ plane: 'relay', name, address: `tcp://${placeText(place)}` })),
-    ...demo.map(({ name, address }) => ({ plane: 'demo', name, address })),
+    ...config.listeners.flatMap((listener): Row[] => {
+      const { name, kind } = listener
+      // All of the edge are one Worker: the request's host says which of them takes it.
+      if (listener.kind === 'edge') {
+        const hosts = listener.hostnames.join(', ') || 'any host'
+        return edge === undefined ? [] : [{ plane: 'edge', name, kind, address: `http://${placeText(edge)}`, hosts }]
+      }
+      const place = listeners.get(name)
+      return place === undefined ? [] : [{ plane: 'relay', name, kind, address: addressOf(kind, place) }]
+    }),
+    ...demo.map(({ name, address }): Row => ({ plane: 'demo', name, address })),
   ]
   if (options.json === true) {
     console.log(JSON.stringify({ listening: rows }))
@@ -132,14 +140,28 @@ function announce(planes: Planes, demo: readonly DemoEndpoint[], options: DevOpt
   }
   console.log(
     drawTable(
-      ['what', 'name', 'listens on'],
-      rows.map(({ plane, name, address }) => [plane, name, address]),
+      ['what', 'name', 'listens on', 'for'],
+      rows.map(({ plane, name, address, hosts }) => [plane, name, address, hosts ?? '']),
     ),
   )
   if (demo.length > 0 && edge !== undefined) {
     for (const { shows, line } of curlLines(edge, listeners)) console.log(`${paint('dim', `# ${shows}`)}\n${line}`)
   }
   console.log(paint('dim', `Ctrl-C ends everything.${options.quiet === true ? '' : ' Records follow.'}`))
+}
+
+interface Row {
+  readonly plane: 'edge' | 'relay' | 'demo'
+  readonly name: string
+  readonly address: string
+  /** Of a listener. */
+  readonly kind?: string
+  /** Which hosts a listener of the edge takes. */
+  readonly hosts?: string
+}
+
+function addressOf(kind: string, place: Place): string {
+  return place.host.startsWith('/') ? `unix:${place.host}` : `${kind}://${placeText(place)}`
 }
 
 /** Collects `--service NAME=file` into one object. */

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { Log, LogLevel, Miniflare, MiniflareCoreError, type MiniflareOptions } from 'miniflare'
+import { Log, LogLevel, Miniflare, type MiniflareOptions } from 'miniflare'
 import { parse as parseToml } from 'smol-toml'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import { packConfig } from '../shared/config/packed.ts'
@@ -54,12 +54,25 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   } catch (error) {
     // What failed to start is told again by its end.
     await runtime.dispose().catch(() => undefined)
-    if (!(error instanceof MiniflareCoreError) || error.code !== 'ERR_ADDRESS_IN_USE') throw error
+    const why = error instanceof Error ? whyNot(error) : undefined
+    if (why === undefined) throw error
+    const place = formatHostPort(host, options.port)
     throw new CannotRun(
-      `the edge cannot listen on ${formatHostPort(host, options.port)}: the port is in use`,
-      'End what holds the port, or give another place with --edge HOST:PORT.',
+      `the edge cannot listen on ${place}: ${why[0]}`,
+      `${why[1]}, or give another place with --edge HOST:PORT.`,
     )
   }
+}
+
+/** What workerd says of a place that it cannot have, and what would help. */
+function whyNot({ code, message }: NodeJS.ErrnoException): readonly [cause: string, mend: string] | undefined {
+  if (code === 'ERR_ADDRESS_IN_USE') return ['the port is in use', 'End what holds the port']
+  const said = /bind\(\): ([^(\n]+) \(os error/.exec(message)?.[1]
+  if (said === 'Permission denied') return ['this user may not open the port', 'Take a port from 1024 on']
+  if (code === 'EADDRNOTAVAIL' || said === 'Cannot assign requested address') {
+    return ['it is not an address of this machine', 'Take one that `ip address` shows']
+  }
+  return undefined
 }
 
 /**

@@ -29,6 +29,22 @@ routes:
   - { name: hello, reply: { status: 200, body: hello } }
 `
 
+const MANY_YAML = `listeners:
+  shop: { kind: edge, hostnames: [shop.example.com, '*.shop.example.com'] }
+  rest: { kind: edge }
+  mq: { kind: tcp, address: '127.0.0.1:0' }
+  tls: { kind: tls, address: '127.0.0.1:0' }
+  dns: { kind: udp, address: '127.0.0.1:0' }
+pools:
+  mq: { endpoints: ['tcp://127.0.0.1:9'] }
+  dns: { endpoints: ['udp://127.0.0.1:9'] }
+routes:
+  - { name: shop, listener: shop, reply: { status: 200, body: shop } }
+  - { name: rest, listener: rest, reply: { status: 200, body: rest } }
+  - { name: mq, listener: [mq, tls], pool: mq }
+  - { name: dns, listener: dns, pool: dns }
+`
+
 interface Listening {
   readonly listening: readonly { readonly plane: string; readonly name: string; readonly address: string }[]
 }
@@ -41,7 +57,7 @@ describe('fourseven dev CONFIG', () => {
     const variables = ['--var', `APP=http://127.0.0.1:${app}`, '--var', `ECHO=tcp://127.0.0.1:${echo}`]
     const running = startFourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', '--json', ...variables], { cwd })
     const { listening } = JSON.parse(await running.line(line => line.includes('listening'))) as Listening
-    expect(listening.map(({ plane, name }) => `${plane} ${name}`)).toEqual(['edge workerd', 'relay echo'])
+    expect(listening.map(({ plane, name }) => `${plane} ${name}`)).toEqual(['edge web', 'relay echo'])
 
     const signal = AbortSignal.timeout(10_000)
     const [edge, relay] = listening.map(({ address }) => placeOf(address))
@@ -98,7 +114,7 @@ describe('fourseven dev CONFIG', () => {
     const cwd = folderWith({ 'routes.yaml': EDGE_YAML })
     const running = startFourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0'], { cwd })
     await running.line(line => line.includes('Ctrl-C ends everything'))
-    const address = /http:\/\/[\d.]+:\d+/.exec(await running.line(line => line.includes('workerd')))![0]
+    const address = /http:\/\/[\d.]+:\d+/.exec(await running.line(line => line.includes('any host')))![0]
     const answer = await askHttp(placeOf(address), { host: 'h.example.com', path: '/' }, AbortSignal.timeout(10_000))
     expect(answer.body.toString()).toBe('hello')
     expect(await running.line(line => line.includes('200'))).toMatch(/GET .*\/.* hello/)
@@ -137,6 +153,38 @@ describe('fourseven dev CONFIG', () => {
     const { code, stderr } = await fourseven(['dev', 'routes.yaml', '--edge', `127.0.0.1:${port}`], { cwd })
     expect(stderr).toContain(`127.0.0.1:${port}`)
     expect(code).toBe(3)
+  })
+
+  test('an address of the edge that is none of this machine is named, with exit code 3', async () => {
+    const cwd = folderWith({ 'routes.yaml': EDGE_YAML })
+    const { code, stderr } = await fourseven(['dev', 'routes.yaml', '--edge', '192.0.2.1:8080'], { cwd })
+    expect(stderr).toContain('the edge cannot listen on 192.0.2.1:8080: it is not an address of this machine')
+    expect(code).toBe(3)
+  })
+
+  test('every listener has a line, by its name, kind and address, and the host decides among those of the edge', async () => {
+    const cwd = folderWith({ 'routes.yaml': MANY_YAML })
+    const running = startFourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', '--json', '--quiet'], { cwd })
+    const { listening } = JSON.parse(await running.line(line => line.includes('listening'))) as Listening
+    expect(listening).toMatchObject([
+      { plane: 'edge', name: 'shop', kind: 'edge', hosts: 'shop.example.com, *.shop.example.com' },
+      { plane: 'edge', name: 'rest', kind: 'edge', hosts: 'any host' },
+      { plane: 'relay', name: 'mq', kind: 'tcp', address: expect.stringMatching(/^tcp:/) },
+      { plane: 'relay', name: 'tls', kind: 'tls', address: expect.stringMatching(/^tls:/) },
+      { plane: 'relay', name: 'dns', kind: 'udp', address: expect.stringMatching(/^udp:/) },
+    ])
+    const edge = placeOf(listening[0]!.address)
+    expect(placeOf(listening[1]!.address)).toEqual(edge)
+    for (const [host, said] of [
+      ['shop.example.com', 'shop'],
+      ['de.shop.example.com', 'shop'],
+      ['www.example.com', 'rest'],
+    ] as const) {
+      const answer = await askHttp(edge, { host, path: '/' }, AbortSignal.timeout(10_000))
+      expect(answer.body.toString(), host).toBe(said)
+    }
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(0)
   })
 
   test('a bad config starts nothing and exits 1', async () => {

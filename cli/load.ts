@@ -10,12 +10,15 @@ import type { Locate } from '../shared/config/findings.ts'
 import { type Parsed, parse } from '../shared/config/parse.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
 import { parseText } from '../shared/config/text.ts'
+import { readDocument } from '../shared/config/yaml-document.ts'
 
 export interface LoadedConfig {
   /** Absolute. */
   readonly file: string
   /** Why it could not be brought in; empty when it was. */
   readonly problems: readonly Problem[]
+  /** What the file holds, as written; undefined when it could not be brought in. */
+  readonly input: unknown
   /** Parses what the file holds. Throws ConfigError. */
   readonly read: (variables?: Variables) => ReadConfig
 }
@@ -49,7 +52,16 @@ function loadText(file: string): LoadedConfig {
   } catch (error) {
     return failed(file, 'unreadable-file', (error as Error).message, 'Look at its rights and whether it is a file.')
   }
-  return { file, problems: [], read: variables => parseText(text, variables) }
+  return { file, problems: [], input: readPlain(text), read: variables => parseText(text, variables) }
+}
+
+/** Undefined for a text that cannot be read; `read` says why. */
+function readPlain(text: string): unknown {
+  try {
+    return readDocument(text).plain
+  } catch {
+    return undefined
+  }
 }
 
 async function loadModule(file: string): Promise<LoadedConfig> {
@@ -64,7 +76,7 @@ async function loadModule(file: string): Promise<LoadedConfig> {
     return failed(file, 'no-default-export', 'the file exports no config', mend)
   }
   const input = module.default
-  return { file, problems: [], read: variables => parse(input, variables === undefined ? {} : { variables }) }
+  return { file, problems: [], input, read: variables => parse(input, variables === undefined ? {} : { variables }) }
 }
 
 function importFailed(file: string, error: unknown): LoadedConfig {
@@ -114,7 +126,7 @@ function failed(file: string, code: string, message: string, mend: string, line?
   const read = () => {
     throw new ConfigError(problems)
   }
-  return { file, problems, read }
+  return { file, problems, input: undefined, read }
 }
 
 const DEFAULT_FILES = ['shared/routes.ts', 'routes.ts', 'routes.yaml', 'routes.json'] as const

@@ -6,6 +6,8 @@ import { addDemo } from './demo-command.ts'
 import { addDev } from './dev.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { addExplain } from './explain.ts'
+import { addExport } from './export.ts'
+import { addImport } from './import.ts'
 import packageJson from './package.json' with { type: 'json' }
 import { addProbe } from './probe.ts'
 import { addRelay } from './relay.ts'
@@ -24,7 +26,19 @@ async function main(argv: readonly string[]): Promise<number> {
   const answer = (exitCode: number) => {
     code = exitCode
   }
-  for (const add of [addCheck, addExplain, addDev, addDemo, addProbe, addRelay, addReload, addTop]) add(program, answer)
+  for (const add of [
+    addCheck,
+    addExplain,
+    addDev,
+    addDemo,
+    addProbe,
+    addRelay,
+    addReload,
+    addTop,
+    addImport,
+    addExport,
+  ])
+    add(program, answer)
   try {
     await program.parseAsync(argv)
     return code

@@ -10,6 +10,7 @@ import {
   type Node,
   parseAllDocuments,
   parseDocument,
+  stringify,
   type YAMLError,
 } from 'yaml'
 import { type Locate, type Place, show } from './findings.ts'
@@ -40,6 +41,11 @@ export function readDocuments(text: string): readonly TextDocument[] {
     const documents = parseAllDocuments(text, options)
     return Array.isArray(documents) ? documents.filter(document => document.contents !== null) : []
   })
+}
+
+/** Plain data as YAML 1.2 that `readDocument` gives back as it was: long texts stay on one line, nothing is an alias. */
+export function writeYaml(value: unknown): string {
+  return stringify(value, { version: '1.2', schema: 'core', lineWidth: 0, aliasDuplicateObjects: false })
 }
 
 function readWith(text: string, read: (options: Options) => readonly Document.Parsed[]): readonly TextDocument[] {

@@ -35,18 +35,14 @@ export function attach(
     )
   }
   if (refs.length === 0) {
-    notes.add(
-      'not-carried',
-      'no-parent',
-      at,
-      'the route names no parent, so nothing is asked of it',
-      'Add "parentRefs".',
-    )
+    notes.add('warning', 'no-parent', at, 'the route names no parent, so nothing is asked of it', 'Add "parentRefs".')
   }
   for (const [index, ref] of refs.entries()) {
     const spot = within(at, 'parentRefs', index)
     const accepted = listenersOf(manifest, ref, head.hostnames, listeners, namespaces)
-    if (typeof accepted === 'string') notes.add('not-carried', 'not-attached', spot, accepted, MEND)
+    if (accepted === 'mesh') {
+      notes.add('not-carried', 'mesh-route', spot, 'a route inside a mesh is for the mesh', 'Leave it out.')
+    } else if (typeof accepted === 'string') notes.add('warning', 'not-attached', spot, accepted, MEND)
     else for (const listener of accepted) found.add(listener)
   }
   return listeners.filter(listener => found.has(listener))
@@ -62,7 +58,7 @@ function listenersOf(
 ): readonly GatewayListener[] | string {
   const { group = GATEWAY_GROUP, kind = 'Gateway', name, sectionName = '', port } = ref
   const namespace = ref.namespace ?? route.namespace
-  if (kind === 'Service' && group === '') return 'a route inside a mesh is for the mesh'
+  if (kind === 'Service' && group === '') return 'mesh'
   const parentKind = kind === 'XListenerSet' ? 'ListenerSet' : kind
   const own = listeners.filter(
     ({ parent }) => parent.kind === parentKind && parent.namespace === namespace && parent.name === name,

@@ -33,7 +33,13 @@ export interface Backends {
   refusing(name: string, use: Use): string
 }
 
-export function makeBackends(services: Services, policies: TlsPolicies, grants: Grants, notes: Notes): Backends {
+export function makeBackends(
+  services: Services,
+  policies: TlsPolicies,
+  grants: Grants,
+  isEdge: boolean,
+  notes: Notes,
+): Backends {
   const pools: Record<string, PoolInput> = {}
   return {
     pools,
@@ -41,7 +47,9 @@ export function makeBackends(services: Services, policies: TlsPolicies, grants: 
       const namespace = ref.namespace ?? route.namespace
       const name = configName(namespace, ref.name, ...(ref.port === undefined ? [] : [ref.port]))
       const invalid = (code: string, why: string, mend: string): Backend => {
-        notes.add('not-carried', code, spot, `${why}: ${consequence[use]}`, mend)
+        const severity =
+          code === 'unsupported-kind' || code === 'backend-tls' || code === 'edge-protocol' ? 'not-carried' : 'warning'
+        notes.add(severity, code, spot, `${why}: ${consequence[use]}`, mend)
         return { pool: undefined, name, is: 'invalid', why }
       }
       if ((ref.group ?? '') !== '' || (ref.kind ?? 'Service') !== 'Service') {
@@ -59,6 +67,11 @@ export function makeBackends(services: Services, policies: TlsPolicies, grants: 
       const policy = use === 'udp' ? undefined : policies.find(namespace, ref.name, found.name)
       if (typeof policy === 'string') return invalid('backend-tls', policy, 'Mend the policy.')
       const scheme = schemeOf(use, found.appProtocol, policy)
+      const isAtEdge = isEdge && (use === 'http' || use === 'grpc')
+      if (isAtEdge && (scheme === 'h2c' || policy !== undefined)) {
+        const what = scheme === 'h2c' ? 'HTTP/2 in the clear' : 'TLS with authorities or names of its own'
+        return invalid('edge-protocol', `a Worker cannot speak ${what}`, 'Leave --edge out: the relay can.')
+      }
       if (scheme === undefined) {
         const why = `the Service speaks ${found.appProtocol}, which a ${route.kind} cannot`
         return invalid('unsupported-protocol', why, 'Mend "appProtocol", or use a route of that protocol.')
@@ -106,7 +119,7 @@ function schemeOf(use: Use, appProtocol: string | undefined, policy: EndpointTls
   if (use === 'udp') return 'udp'
   if (use === 'tcp') return policy === undefined ? 'tcp' : 'tls'
   const isTls = policy !== undefined || tlsProtocols.has(appProtocol?.toLowerCase() ?? '')
-  if (use === 'grpc') return isTls ? 'grpcs' : 'grpc'
+  if (use === 'grpc') return isTls ? 'https' : 'h2c'
   if (appProtocol !== undefined && otherProtocols.has(appProtocol.toLowerCase())) return undefined
   if (isTls) return 'https'
   return h2Protocols.has(appProtocol?.toLowerCase() ?? '') ? 'h2c' : 'http'

@@ -244,7 +244,7 @@ function setsOf(
       isIn === false ? `takes ListenerSets from ${rule.from}` : `asks for labels of a namespace that no manifest shows`
     const spot = within(manifest.spot, 'spec', 'parentRef')
     notes.add(
-      'not-carried',
+      'warning',
       'not-allowed',
       spot,
       `${gateway.spot.object} ${why}`,
@@ -266,7 +266,7 @@ function noteLostSet(set: Manifest, gateways: readonly Manifest[], notes: Notes)
   if (shape === undefined) return
   const spot = within(set.spot, 'spec', 'parentRef')
   notes.add(
-    'not-carried',
+    'warning',
     'unknown-parent',
     spot,
     `there is no Gateway ${shape.spec.parentRef.name}`,
@@ -286,7 +286,7 @@ function distinct(own: readonly GatewayListener[], added: readonly GatewayListen
       if (why === undefined) continue
       clashing.add(one)
       notes.add(
-        'not-carried',
+        'warning',
         'conflicted',
         one.spot,
         `it ${why} as listener ${other.section}: neither is served`,
@@ -300,7 +300,7 @@ function distinct(own: readonly GatewayListener[], added: readonly GatewayListen
     if (other === undefined) taken.push(listener)
     else {
       const message = `it ${clash(other, listener)} as listener ${other.section} of ${other.spot.object}, which comes first`
-      notes.add('not-carried', 'conflicted', listener.spot, message, MEND_CLASH)
+      notes.add('warning', 'conflicted', listener.spot, message, MEND_CLASH)
     }
   }
   return taken
@@ -337,7 +337,7 @@ function hasGrantedCertificates(listener: GatewayListener, grants: Grants, notes
     }
     if (grants.allows({ group, kind, namespace }, to)) return true
     const message = `no ReferenceGrant lets a ${kind} of ${namespace} use the Secret ${to.namespace}/${to.name}: the listener is not served`
-    notes.add('not-carried', 'not-granted', spot, message, `Add a ReferenceGrant in ${to.namespace}.`)
+    notes.add('warning', 'not-granted', spot, message, `Add a ReferenceGrant in ${to.namespace}.`)
     return false
   })
 }

@@ -42,15 +42,16 @@ export function importGatewayApi(files: readonly ManifestFile[], options: Import
   const namespaces = readNamespaces(kinds.namespaces)
   const certificates = certificateFiles(options.certificates.folder, options.certificates.files)
   const services = readServices(kinds, options.where, notes)
-  const backends = makeBackends(services, readTlsPolicies(kinds.tlsPolicies, certificates, notes), grants, notes)
   const { isEdge, listen } = options
+  const policies = readTlsPolicies(kinds.tlsPolicies, certificates, notes)
+  const backends = makeBackends(services, policies, grants, isEdge, notes)
   const found = readGateways(kinds, namespaces, grants, notes)
   const { placed, listeners } = placeListeners(found, { isEdge, listen, files: certificates }, notes)
   const made = makeRoutes(kinds.routes, { placed, backends, namespaces, isEdge, notes })
 
   const first = files[0]?.name ?? ''
   const whole: Spot = { file: first, object: '', root: [], place: [], locate: () => undefined }
-  const sound = keepSound({ listeners, pools: backends.pools }, made, whole, notes)
+  const sound = keepSound({ listeners, pools: usedPools(backends.pools, made) }, made, whole, notes)
   const config = {
     listeners,
     pools: usedPools(backends.pools, sound),
@@ -60,7 +61,7 @@ export function importGatewayApi(files: readonly ManifestFile[], options: Import
   return { config: hasFaults ? undefined : config, notes: inOrder(notes.all) }
 }
 
-/** Pools of routes that attach nowhere are not written. */
+/** By name; pools of routes that attach nowhere are not written. */
 function usedPools(
   pools: Readonly<Record<string, PoolInput>>,
   routes: readonly MadeRoute[],
@@ -72,7 +73,8 @@ function usedPools(
       for (const { pool } of named) if (pool !== undefined) used.add(pool)
     }
   }
-  return Object.fromEntries(Object.entries(pools).filter(([name]) => used.has(name)))
+  const names = Object.keys(pools).filter(name => used.has(name))
+  return Object.fromEntries(names.sort().map(name => [name, pools[name]!]))
 }
 
 interface RuleOfPools {

@@ -32,14 +32,15 @@ export function placeListeners(
 ): { readonly placed: readonly PlacedListener[]; readonly listeners: Readonly<Record<string, ListenerInput>> } {
   const made: Record<string, ListenerInput> = {}
   const placed: PlacedListener[] = []
-  const hostOf = chooseHosts(listeners, placement, notes)
+  const atRelay = listeners.filter(({ protocol }) => !placement.isEdge || (protocol !== 'HTTP' && protocol !== 'HTTPS'))
+  const hostOf = chooseHosts(atRelay, placement, notes)
   const flows = new Map<string, string>()
   for (const listener of listeners) {
     const own = certificatesOf(listener, placement.files, notes)
     if (own === undefined) continue
     const { parent, section, port, protocol, hostname } = listener
     const isHttp = protocol === 'HTTP' || protocol === 'HTTPS'
-    const address = formatHostPort(hostOf.get(listener.gateway)!, port)
+    const address = formatHostPort(hostOf.get(listener.gateway) ?? '0.0.0.0', port)
     const base = configName(parent.namespace, parent.name, section)
     const name = freeName(base, each => each in made)
     if (isHttp && placement.isEdge) {
@@ -125,9 +126,9 @@ function certificatesOf(
     else {
       isMissing = true
       const wanted = `${files.wanted(namespace, ref.name, 'crt')}, and .key beside it`
-      const message = `the certificate of Secret ${namespace}/${ref.name} is not there (${wanted}): the listener is not served`
+      const message = `the certificate of Secret ${namespace}/${ref.name} is not there: the listener is not served`
       const spot = within(listener.spot, 'tls', 'certificateRefs', index)
-      notes.add('not-carried', 'certificate-missing', spot, message, 'Put it there and say --certs with its folder.')
+      notes.add('not-carried', 'certificate-missing', spot, message, `Put ${wanted} and say --certs with the folder.`)
     }
   }
   return isMissing ? undefined : found

@@ -35,7 +35,8 @@ export function readManifests(files: readonly ManifestFile[], notes: Notes): rea
         const at: Spot = { ...spot, locate: () => ({ line: fault.line ?? 1, column: fault.column ?? 1 }) }
         notes.add('error', fault.code, at, fault.message, fault.mend)
       }
-      return readObject(withoutNulls(document.plain, 0), spot, notes)
+      // `---` at the end of a file begins a document with nothing in it.
+      return document.plain === null ? [] : readObject(withoutNulls(document.plain, 0), spot, notes)
     })
   })
 }

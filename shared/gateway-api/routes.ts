@@ -86,7 +86,12 @@ function makeHttpRoute(
   })
   const read = rules.map((rule, index) => {
     const spot = within(at, 'rules', index)
-    return { rule: readRule(manifest, rule, backends, spot, notes), spot }
+    const made = readRule(manifest, rule, backends, spot, notes)
+    if (scope.isEdge && (made?.pool !== undefined || made?.variants !== undefined)) {
+      const message = 'the endpoint sees its own name as Host, and the one of the client in X-Forwarded-Host'
+      notes.add('warning', 'edge-host', spot, message, 'Leave --edge out: the relay passes the Host on.')
+    }
+    return { rule: made, spot }
   })
   if (listeners.length === 0) return []
   const sound = read.filter((one): one is { rule: HttpRuleInput; spot: Spot } => one.rule !== undefined)
@@ -200,7 +205,7 @@ function guards(scope: Scope): MadeRoute[] {
   return [...wanted].map(([listener, { names, spot }]) => {
     const pool = scope.backends.refusing('none', 'tcp')
     const route = {
-      name: freeName(`${listener.slice(0, 50)}:apart`, () => false),
+      name: `${listener.slice(0, 50).replaceAll(':', '.')}.apart`,
       listener: [listener],
       rules: [{ match: { sni: [...names] }, pool }],
     }

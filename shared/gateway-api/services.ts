@@ -59,6 +59,11 @@ export function readServices(
       )
     }
   }
+  /** A template that was asked for stands in for endpoints that are not there yet. */
+  const sliced = (key: string, portName: string): readonly string[] | undefined => {
+    const addresses = slices.get(`${key}:${portName}`)
+    return addresses?.length === 0 && where.resolve !== CLUSTER_DNS ? undefined : addresses
+  }
   return {
     find(namespace, name, port, protocol) {
       const key = `${namespace}/${name}`
@@ -74,7 +79,7 @@ export function readServices(
         name: found?.name ?? '',
         appProtocol: found?.appProtocol,
         addresses: mapped?.map(address => withPort(address, port)) ??
-          slices.get(`${key}:${found?.name ?? ''}`) ?? [fillIn(where.resolve, namespace, name, port)],
+          sliced(key, found?.name ?? '') ?? [fillIn(where.resolve, namespace, name, port)],
       }
     },
   }

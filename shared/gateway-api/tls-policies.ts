@@ -33,7 +33,7 @@ export function readTlsPolicies(manifests: readonly Manifest[], files: Certifica
         notes.add('not-carried', 'unsupported-kind', at, `a ${ref.kind} is no backend here`, 'Name a Service.')
       } else if (found.has(key)) {
         const message = 'an older policy speaks for the same Service'
-        notes.add('not-carried', 'conflicted', at, message, 'Leave one of the two out.')
+        notes.add('warning', 'conflicted', at, message, 'Leave one of the two out.')
       } else found.set(key, tls)
     }
   }

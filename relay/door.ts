@@ -129,7 +129,7 @@ export function openDoor(
         keepAlive: true,
         keepAliveInitialDelay: keepAliveMs,
       })
-      server.on('connection', accepted => void serve(plane, entry, accepted))
+      server.on('connection', accepted => void serve(plane, entry, openAccepted(plane, entry, accepted)))
       servers.add(server)
       return listenOn(server, handle, counts)
     },
@@ -177,14 +177,19 @@ function listenOn(
   })
 }
 
-async function serve(plane: Plane, door: Entry, accepted: Socket): Promise<void> {
-  const { counts, kind } = door
-  const acceptedAt = performance.now()
+/** Apart from `serve`, whose frame lasts as long as the flow and would hold the empty shell of the socket with it. */
+function openAccepted(plane: Plane, door: Entry, accepted: Socket): Connection {
   const listener = plane.table.flowListeners.get(door.name)!
-  const now = plane.host.now()
-  let facts = readFacts(accepted, door.name, now, pathOf(listener))
+  const facts = readFacts(accepted, door.name, plane.host.now(), pathOf(listener))
+  return openConnection(new Side(onread => adopt(accepted, onread)), facts, performance.now())
+}
+
+async function serve(plane: Plane, door: Entry, flow: Connection): Promise<void> {
+  const { counts, kind } = door
+  const { acceptedAt } = flow
+  let { facts } = flow
+  const listener = plane.table.flowListeners.get(door.name)!
   counts.accepted += 1
-  const flow = openConnection(new Side(onread => adopt(accepted, onread)), facts, acceptedAt)
   const over = overLimit(plane, door, listener, flow)
   if (over !== undefined) {
     counts.overLimit += 1

@@ -92,7 +92,12 @@ export async function answerThroughCache<Result extends Answered>(
   if (through.from === 'endpoint') {
     return { response: through.asked.answer.response, answered: through.asked.answer, status, word }
   }
-  return { response: await unpacked(through.head, through.body), answered: through.asked?.answer, status, word }
+  const response = await unpacked(through.head, through.body)
+  const answered = through.asked?.answer
+  // A 304 may set a cookie for the client that asked; it is not stored.
+  const own = through.word === 'revalidated' ? (answered?.response.headers.getSetCookie() ?? []) : []
+  for (const cookie of own) response.headers.append('set-cookie', cookie)
+  return { response, answered, status, word }
 }
 
 /** The ledger has to hold what the cache itself may take, beside one try. */

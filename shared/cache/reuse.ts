@@ -54,7 +54,7 @@ function withStored(stored: StoredAnswer, directives: Directives, now: number): 
     if (directives.maxStale !== undefined && staleMs <= directives.maxStale * 1000) {
       return { do: 'use', stored, isStale: true, isRefreshed: false }
     }
-    if (staleMs <= stored.staleWhileRevalidateMs) return { do: 'use', stored, isStale: true, isRefreshed: true }
+    if (staleMs < stored.staleWhileRevalidateMs) return { do: 'use', stored, isStale: true, isRefreshed: true }
   }
   return validation(stored, 'stale', directives, freshFor)
 }

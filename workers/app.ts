@@ -3,7 +3,7 @@
 import type { HttpDecision } from '../shared/decide/decision.ts'
 import { decideHttp } from '../shared/decide/http.ts'
 import { reasons } from '../shared/decide/reason.ts'
-import { countRequest } from '../shared/metrics/http-metrics.ts'
+import { countCache, countRequest } from '../shared/metrics/http-metrics.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { type EdgeFacts, readFacts } from './facts.ts'
 import { carryOut, type Outcome, withoutEndpoint } from './forward.ts'
@@ -44,6 +44,7 @@ export async function serve(
   }
   if (isolate !== 'broken' && !isOperators) {
     countRequest(isolate.metrics, decision, outcome.response.status, Date.now() - now)
+    if (outcome.cache !== undefined) countCache(isolate.metrics, decision, outcome.cache)
   }
   record(request, now, facts, decision, outcome)
   return outcome.response

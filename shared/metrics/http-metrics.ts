@@ -23,6 +23,8 @@ interface Series {
   readonly variant: string
   /** By status; made with the first request. */
   codes: Map<number, number> | undefined
+  /** What the cache did: a series of a rule without a cache has none. */
+  cache: Map<string, number> | undefined
   /** One more than the bounds. */
   buckets: Float64Array | undefined
   /** Of all its requests together. */
@@ -76,6 +78,14 @@ export function countRequest(
   series.ms += ms
 }
 
+/** Counts what the cache did with a request that `countRequest` counts too. */
+export function countCache(metrics: HttpMetrics, decision: HttpDecision | undefined, word: string): void {
+  const variant = decision !== undefined && 'variant' in decision ? decision.variant : undefined
+  const series = metrics.series[metrics.seriesOf.get(variant ?? decision!.rule!) ?? 0]!
+  series.cache ??= new Map()
+  series.cache.set(word, (series.cache.get(word) ?? 0) + 1)
+}
+
 /** Counts a try that has ended, after it was settled. `isRetry`: it was not the first of its request. */
 export function countTry(
   metrics: HttpMetrics,
@@ -95,6 +105,15 @@ export function renderHttpMetrics(metrics: HttpMetrics, table: Table, observed: 
   for (const { route, variant, codes } of used) {
     for (const [code, count] of codes!) {
       text += sampleLine('fourseven_requests_total', { route, variant, code: String(code) }, count)
+    }
+  }
+  const cached = used.filter(({ cache }) => cache !== undefined)
+  if (cached.length > 0) {
+    text += familyHead('fourseven_cache_requests_total', 'counter', 'What the cache did, by route and variant.')
+    for (const { route, variant, cache } of cached) {
+      for (const [result, count] of cache!) {
+        text += sampleLine('fourseven_cache_requests_total', { route, variant, result }, count)
+      }
     }
   }
   const duration = 'fourseven_request_duration_seconds'
@@ -139,7 +158,7 @@ function stateOf(observed: Observed, slot: number, now: number): (typeof states)
 }
 
 function newSeries(route: string, variant: string): Series {
-  return { route, variant, codes: undefined, buckets: undefined, ms: 0 }
+  return { route, variant, codes: undefined, cache: undefined, buckets: undefined, ms: 0 }
 }
 
 function rulesOf(table: Table): Set<HttpRule> {

@@ -215,3 +215,40 @@ test('the cache takes its share of the subrequests, and is passed by where it ha
   for (let turn = 0; turn < 2; turn++) expect((await edge.ask('/a')).status).toBe(200)
   expect(origin.count('/a')).toBe(2)
 })
+
+test('a 304 may set a cookie for the client that asked, and for nobody else', async () => {
+  let visits = 0
+  const { edge } = await cached((request, response) => {
+    response.setHeader('etag', '"a"')
+    response.setHeader('cache-control', 'no-cache')
+    if (request.headers['if-none-match'] !== '"a"') return void response.end('page')
+    response.setHeader('set-cookie', `visit=${++visits}`)
+    response.writeHead(304).end()
+  })
+  await edge.ask('/page')
+  for (const visit of [1, 2, 3]) {
+    const got = await edge.ask('/page')
+    expect([got.status, String(got.body), got.setCookie]).toEqual([200, 'page', [`visit=${visit}`]])
+  }
+})
+
+test('records and metrics say what the cache did', async () => {
+  const origin = await endpoint((_, response) => {
+    response.setHeader('cache-control', 'max-age=60')
+    response.end('one')
+  })
+  const token = 'operator-of-the-cache'
+  const edge = await lab(
+    {
+      listeners: { web: { kind: 'edge' } },
+      pools: { app: { endpoints: [origin.address] } },
+      routes: [{ name: 'app', pool: 'app', cache: true }],
+    },
+    { FOURSEVEN_OPERATOR_TOKEN: token },
+  )
+  for (let turn = 0; turn < 3; turn++) await edge.ask('/a')
+  await expect.poll(() => edge.records.map(({ cache }) => cache)).toEqual(['miss', 'hit', 'hit'])
+  const { body } = await edge.ask('/.fourseven/metrics', { headers: { authorization: `Bearer ${token}` } })
+  expect(String(body)).toContain('fourseven_cache_requests_total{route="app",variant="app",result="hit"} 2')
+  expect(String(body)).toContain('fourseven_cache_requests_total{route="app",variant="app",result="miss"} 1')
+})

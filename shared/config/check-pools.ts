@@ -15,6 +15,17 @@ export function checkPool(pool: PoolConfig, endpoints: readonly ResolvedEndpoint
       const message = `${origin} speaks ${scheme} on port ${port}, which is the port of ${other}`
       findings.warning('scheme-port', here, message, `Write ${other}://, or the port that speaks ${scheme}.`)
     }
+    const spoken = spokenAt.get(port)
+    if (
+      pool.probe !== undefined &&
+      spoken !== undefined &&
+      asks.has(pool.probe.kind) &&
+      pool.probe.kind !== spoken[0]
+    ) {
+      const message = `${origin} is ${spoken[1]} by its port, and the probe speaks ${pool.probe.kind}`
+      const mend = `Write kind: "${spoken[0]}", which ${spoken[1]} answers.`
+      findings.warning('probe-of-another', [...place, 'probe', 'kind'], message, mend)
+    }
     const protocol = pool.sendProxy === undefined ? undefined : neverProxied.get(port)
     if (protocol !== undefined) {
       const message = `${origin} is ${protocol} by its port, which takes a PROXY header for a broken request`
@@ -57,4 +68,15 @@ const neverProxied: ReadonlyMap<number, string> = new Map([
   [1521, 'Oracle'],
   [5432, 'Postgres'],
   [6379, 'Redis'],
+])
+/** Probes that speak more than TCP or TLS. */
+const asks: ReadonlySet<string> = new Set(['http', 'grpc', 'redis', 'postgres'])
+/** The probe that a server on this port answers. */
+const spokenAt: ReadonlyMap<number, readonly [kind: string, server: string]> = new Map([
+  [22, ['tcp', 'SSH']],
+  [1883, ['tcp', 'MQTT']],
+  [3306, ['tcp', 'MySQL']],
+  [5432, ['postgres', 'Postgres']],
+  [6379, ['redis', 'Redis']],
+  [27017, ['tcp', 'MongoDB']],
 ])

@@ -1,6 +1,7 @@
 // Rules that are right in form and hardly meant so: a word of another program, a match that nothing can hold for as it was
 // meant, a change that takes itself back, a split that decides nothing.
 
+import { parseAddress } from '../wire/address.ts'
 import { countryCodes } from './country-codes.ts'
 import type { Findings, Place } from './findings.ts'
 import { listNames, show } from './findings.ts'
@@ -13,10 +14,27 @@ export function checkRules(config: Config, placeOf: PlaceOf, findings: Findings)
   const pools = new Map(config.pools.map(pool => [pool.name, pool]))
   for (const route of config.routes) {
     if (route.layer === 4) {
-      for (const rule of route.rules) checkAlone(rule, placeOf, findings)
+      for (const rule of route.rules) checkFlowRule(rule, placeOf, findings)
       continue
     }
     for (const rule of route.rules) checkHttpRule(rule, pools, placeOf, findings)
+  }
+}
+
+function checkFlowRule(rule: FlowRule, placeOf: PlaceOf, findings: Findings): void {
+  checkAlone(rule, placeOf, findings)
+  for (const [index, { sni, alpn }] of rule.matches.entries()) {
+    const here = [...placeOf.get(rule)!, 'match', ...(rule.matches.length === 1 ? [] : [index])]
+    const address = sni.find(name => parseAddress(name) !== undefined)
+    if (address !== undefined) {
+      const message = `no client asks for ${address} by TLS: a server name is never an address (RFC 6066 section 3)`
+      findings.warning('sni-is-address', [...here, 'sni'], message, 'Write a name, or leave "sni" out.')
+    }
+    const slip = alpn.find(protocol => protocolSlips.has(protocol.toLowerCase()))
+    if (slip !== undefined) {
+      const mend = `Did you mean ${show(protocolSlips.get(slip.toLowerCase()))}?`
+      findings.warning('protocol-unknown', [...here, 'alpn'], `no client offers ${show(slip)} by ALPN`, mend)
+    }
   }
 }
 
@@ -160,6 +178,17 @@ function checkCookies(rule: HttpRule, pools: ReadonlyMap<string, PoolConfig>, pl
   }
 }
 
+/** How IANA's ALPN protocol IDs are not written. */
+const protocolSlips: ReadonlyMap<string, string> = new Map([
+  ['http/2', 'h2'],
+  ['http2', 'h2'],
+  ['http/2.0', 'h2'],
+  ['grpc', 'h2'],
+  ['http', 'http/1.1'],
+  ['http1.1', 'http/1.1'],
+  ['http/1', 'http/1.1'],
+  ['postgres', 'postgresql'],
+])
 const NO_VARIANTS = { split: undefined, variants: [] } as const
 const NO_EDITS = { set: [], add: [], remove: [] }
 /** As `readFilters` gives them where nothing is written. */

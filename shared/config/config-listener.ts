@@ -101,14 +101,14 @@ export interface ProxySourceInput {
   mode: 'require' | 'off'
 }
 
-export interface UdpListenerInput {
+export interface UdpListenerInput extends Omit<ModeInput, 'key'> {
   kind: 'udp'
   /** `0.0.0.0:53`, `[::]:53`. */
   address: string
   /**
    * What makes datagrams one session. `flow` (default): the client's address and port. `address`: its address alone,
    * whatever its port. `quic`: the connection id, so that a client may change its port; `idLength` is how many bytes the
-   * endpoints give theirs.
+   * endpoints give theirs. With mode `nat` or `dsr`: what picks the endpoint, `flow` or `address`.
    */
   key?: 'flow' | 'address' | { quic: { idLength: number } }
   /** Sessions open at once; one more takes the place of the longest idle one. Default 16,384. */

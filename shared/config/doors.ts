@@ -88,6 +88,7 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'listener.allow': ['tcp', 'tls', 'udp'],
   'listener.deny': ['tcp', 'tls', 'udp'],
   'listener.key': ['udp', 'kernel'],
+  'listener.key.quic': ['udp'],
   'listener.maxSessions': ['udp'],
   'listener.maxSessionsPerAddress': ['udp'],
   'listener.sessionRate': ['udp'],

@@ -1,12 +1,12 @@
 // Listeners whose bytes the kernel carries: what `mode` asks for, and what neither NAT nor direct server return can keep.
 
 import { parseAddress } from '../wire/address.ts'
-import type { FlowRuleInput } from './config-flow.ts'
-import type { ModeInput } from './config-listener.ts'
+import type { FlowRuleInput, UdpRuleInput } from './config-flow.ts'
+import type { ModeInput, UdpListenerInput } from './config-listener.ts'
 import { defaults } from './defaults.ts'
 import { features } from './doors.ts'
 import { type Findings, type Place, show } from './findings.ts'
-import type { Config, FlowPlace, KernelConfig } from './parse.ts'
+import type { Config, EdgeListener, KernelConfig, Listener } from './parse.ts'
 import type { ResolvedEndpoint } from './parse-pool.ts'
 import { poolsOf } from './part.ts'
 import { describeLayer } from './structure-words.ts'
@@ -43,15 +43,35 @@ export function readKernel(value: ModeWords, place: Place, findings: Findings): 
   }
 }
 
+/** The same of a `udp` listener, whose `key` has a meaning in every mode. */
+export function readUdpKernel(
+  { key, ...rest }: Omit<ModeWords, 'key'> & Pick<UdpListenerInput, 'key'>,
+  place: Place,
+  findings: Findings,
+): KernelConfig | undefined {
+  if (typeof key !== 'object')
+    return readKernel(key === undefined || isProxied(rest) ? rest : { ...rest, key }, place, findings)
+  if (!isProxied(rest)) {
+    const { message, mend } = describeLayer('listener.key.quic', 'kernel', features['listener.key.quic']!)
+    findings.error('wrong-layer', [...place, 'key'], message, mend)
+  }
+  return readKernel(rest, place, findings)
+}
+
+function isProxied({ mode = 'proxy' }: Pick<ModeInput, 'mode'>): boolean {
+  return mode === 'proxy'
+}
+
 /** No program tries again, and none waits for a connect. */
 export function checkKernelRule(
-  rule: Pick<FlowRuleInput, 'retry' | 'timeouts'>,
+  rule: Pick<FlowRuleInput, 'retry' | 'timeouts'> & Pick<UdpRuleInput, 'session'>,
   place: Place,
   findings: Findings,
 ): void {
   const asked: [feature: string, inside: Place][] = []
   if (rule.retry !== undefined && rule.retry !== false) asked.push(['rule.retry', ['retry']])
   if (rule.timeouts?.connect !== undefined) asked.push(['rule.timeouts.connect', ['timeouts', 'connect']])
+  if (rule.session !== undefined) asked.push(['rule.session', ['session']])
   for (const [feature, inside] of asked) {
     const { message, mend } = describeLayer(feature, 'kernel', features[feature]!)
     findings.error('wrong-layer', [...place, ...inside], message, mend)
@@ -76,12 +96,16 @@ export function checkKernelPools(
 }
 
 function checkEndpoint(
-  { name, host, port }: Pick<FlowPlace, 'name' | 'host' | 'port'>,
+  { kind, name, host, port }: Exclude<Listener, EdgeListener>,
   { mode }: KernelConfig,
   place: Place,
   address: ResolvedEndpoint['address'],
   findings: Findings,
 ): void {
+  if ((address.scheme === 'udp') !== (kind === 'udp') && (address.scheme === 'udp' || address.scheme === 'tcp')) {
+    const message = `listener ${show(name)} is of ${kind === 'udp' ? 'UDP' : 'TCP'}, and this endpoint of the other`
+    findings.error('wrong-scheme', place, message, `Write ${kind}:// here, or give the listener a pool of its own.`)
+  }
   if (mode === 'dsr' && address.port !== port) {
     const message = `with direct server return the port stays ${port}, and this endpoint has ${address.port}: listener ${show(name)} sends to it`
     findings.error('wrong-port', place, message, `Let the endpoint listen on ${port}, or say mode "nat".`)
@@ -135,4 +159,7 @@ const proxyOnly = [
   'allow',
   'deny',
   'proxyProtocol',
+  'maxSessions',
+  'maxSessionsPerAddress',
+  'sessionRate',
 ] as const

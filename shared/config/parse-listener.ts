@@ -17,7 +17,7 @@ import type {
   UdpListener,
 } from './parse.ts'
 import { readErrorPages } from './parse-answers.ts'
-import { readKernel } from './parse-kernel.ts'
+import { readKernel, readUdpKernel } from './parse-kernel.ts'
 import { readProxySources } from './parse-proxy.ts'
 import { readTlsEnding } from './parse-tls.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
@@ -28,16 +28,20 @@ export interface ReadListeners {
   readonly listeners: readonly Listener[]
   /** By name, for every listener written down; undefined where the kind cannot be made out. */
   readonly doorOf: ReadonlyMap<string, Door | undefined>
+  /** Those of UDP, whoever carries their bytes. */
+  readonly udp: ReadonlySet<string>
 }
 
 export function readListeners(input: Readonly<Record<string, unknown>>, findings: Findings): ReadListeners {
   const listeners: Listener[] = []
   const doorOf = new Map<string, Door | undefined>()
+  const udp = new Set<string>()
   for (const [name, raw] of Object.entries(input)) {
     const place = ['listeners', name]
     checkName(name, place, 'listener', findings)
     const door = readKind(raw, place, findings)
-    doorOf.set(name, door === 'tcp' && isKernels(raw) ? 'kernel' : door)
+    doorOf.set(name, (door === 'tcp' || door === 'udp') && isKernels(raw) ? 'kernel' : door)
+    if (door === 'udp') udp.add(name)
     if (door === 'edge') listeners.push(readEdge(name, raw, place, findings))
     if (door === 'tcp') listeners.push(...readTcp(name, raw, place, findings))
     if (door === 'tls') listeners.push(...readTls(name, raw, place, findings))
@@ -45,7 +49,7 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
   }
   checkSharedAddresses(listeners, findings)
   checkSharedHostnames(listeners, findings)
-  return { listeners, doorOf }
+  return { listeners, doorOf, udp }
 }
 
 function isKernels(raw: unknown): boolean {
@@ -63,7 +67,7 @@ function readKind(raw: unknown, place: Place, findings: Findings): Door | undefi
     findings.error('missing-field', here, '"kind" is missing', `Write ${open}.`)
   } else if (!kinds.some(door => door === kind)) {
     const near = typeof kind === 'string' ? nearest(kind, kinds) : undefined
-    const mend = kind === 'kernel' ? 'Write tcp, with mode "nat" or "dsr".' : didYouMean(near, `Write ${open}.`)
+    const mend = kind === 'kernel' ? 'Write tcp or udp, with mode "nat" or "dsr".' : didYouMean(near, `Write ${open}.`)
     findings.error('unknown-kind', here, `${show(kind)} is not a kind of listener`, mend)
   } else {
     const door = kind as Door
@@ -158,9 +162,11 @@ function readUdp(name: string, raw: unknown, place: Place, findings: Findings): 
     findings.error('bad-address', [...place, 'address'], message, 'Write host and port: 0.0.0.0:53 or [::]:53.')
     return []
   }
+  const kernel = readUdpKernel(value, place, findings)
   return readPlace(name, { ...rest, ...limits }, place, findings).map(common => ({
     kind: 'udp',
     ...common,
+    kernel,
     key: typeof key === 'object' ? { by: 'quic', idLength: key.quic.idLength } : { by: key ?? defaults.sessionKey },
   }))
 }
@@ -168,7 +174,7 @@ function readUdp(name: string, raw: unknown, place: Place, findings: Findings): 
 /** What listeners of flows have in common; none when the address cannot be read. */
 function readPlace(
   name: string,
-  value: Omit<TcpListenerInput, 'kind'> & Pick<UdpListenerInput, 'proxyProtocol'>,
+  value: Omit<TcpListenerInput, 'kind' | 'key'> & Pick<UdpListenerInput, 'proxyProtocol'>,
   place: Place,
   findings: Findings,
 ): readonly FlowPlace[] {

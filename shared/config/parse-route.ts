@@ -68,6 +68,7 @@ function readRoute(raw: Raw, place: Place, scope: RouteScope, placeOf: Map<HttpR
         splitName: ruleName === undefined ? name : `${name}/${ruleName}`,
         here,
         door,
+        isUdp: names.some(listener => scope.udp.has(listener)),
         sample: readSample(record, defaults.sample),
         otherKeys,
       })
@@ -130,7 +131,10 @@ function readListenerNames(raw: Raw, place: Place, scope: RouteScope): { names: 
       'Write a route for each layer; they may share pools.',
     )
   }
-  if (found.has('udp') && (found.has('tcp') || found.has('tls'))) {
+  const flows = [...new Set(written)].filter(
+    name => doorOf.get(name) !== undefined && doors[doorOf.get(name)!].layer === 4,
+  )
+  if (flows.some(name => scope.udp.has(name)) && flows.some(name => !scope.udp.has(name))) {
     const message = 'the route names listeners of TCP and of UDP, and no pool can be of both'
     const mend = 'Write a route for each, with a pool of tcp:// and one of udp:// endpoints.'
     findings.error('mixed-transports', [...place, 'listener'], message, mend)

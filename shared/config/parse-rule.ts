@@ -27,6 +27,8 @@ export interface RouteScope {
   readonly findings: Findings
   /** Undefined when the listeners themselves cannot be read: then nothing is said about their names. */
   readonly doorOf: ReadonlyMap<string, Door | undefined> | undefined
+  /** Names of listeners of UDP. */
+  readonly udp: ReadonlySet<string>
   readonly poolNames: ReadonlySet<string> | undefined
 }
 
@@ -37,6 +39,7 @@ export interface RuleSpot {
   readonly splitName: string
   readonly here: Place
   readonly door: Door
+  readonly isUdp: boolean
   /** What the route says of `record.sample`. */
   readonly sample: number
   readonly otherKeys: readonly string[]
@@ -118,10 +121,9 @@ export function readFlowRule(spot: RuleSpot, scope: RouteScope): FlowRule | unde
   const { findings } = scope
   const raw = spot.raw as Raw | null
   const part = { name: 'rule', door, otherKeys: spot.otherKeys }
-  const { value }: { readonly value: AnyFlowRule | undefined } =
-    door === 'udp'
-      ? checkStructure({ ...part, schema: udpRulePart }, raw, here, findings)
-      : checkStructure({ ...part, schema: flowRulePart }, raw, here, findings)
+  const { value }: { readonly value: AnyFlowRule | undefined } = spot.isUdp
+    ? checkStructure({ ...part, schema: udpRulePart }, raw, here, findings)
+    : checkStructure({ ...part, schema: flowRulePart }, raw, here, findings)
   if (value === undefined) return undefined
   const matches = readFlowMatches(value.match, [...here, 'match'], door, findings)
   // A redirect or reply was told to be of another layer: that no pool is named as well would be said twice.
@@ -153,7 +155,7 @@ export function readFlowRule(spot: RuleSpot, scope: RouteScope): FlowRule | unde
       ),
       idleMs: readDuration(
         value.timeouts?.idle,
-        door === 'udp' ? defaults.sessionIdle : defaults.idleTimeout,
+        spot.isUdp ? defaults.sessionIdle : defaults.idleTimeout,
         bounds.timeoutMs,
         [...here, 'timeouts', 'idle'],
         findings,

@@ -47,6 +47,7 @@ export function parse(input: unknown, options: ParseOptions = {}): Parsed {
   const routes = readRoutes(Array.isArray(whole['routes']) ? whole['routes'] : [], {
     findings,
     doorOf: broken.has('listeners') ? undefined : listeners.doorOf,
+    udp: listeners.udp,
     poolNames: broken.has('pools') ? undefined : pools.names,
   })
   const config: Config = { listeners: listeners.listeners, pools: pools.pools, routes: routes.routes }

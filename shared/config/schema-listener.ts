@@ -58,7 +58,7 @@ const flowListenerFields = {
   proxyProtocol: proxyProtocol.exactOptional(),
 }
 
-const modeFields = {
+const udpModeFields = {
   mode: z
     .enum(['proxy', 'nat', 'dsr'])
     .meta({ description: 'Who carries the bytes: this program, or the kernel.', default: 'proxy' })
@@ -74,6 +74,10 @@ const modeFields = {
       default: defaults.kernelSeed,
     })
     .exactOptional(),
+}
+
+const modeFields = {
+  ...udpModeFields,
   key: z
     .enum(['flow', 'address'])
     .meta({
@@ -96,6 +100,7 @@ const udpProxyProtocol = list(
 export const udpListener = z
   .strictObject({
     kind: z.literal('udp'),
+    ...udpModeFields,
     address: text('0.0.0.0:53 or [::]:53.'),
     key: z
       .union([

@@ -32,6 +32,21 @@ test('IPv6 has the same modes', () => {
   expect(problemsOf({ ...dsr, address: '[2001:db8::10]:80' }, pools)).toEqual([])
 })
 
+test('UDP has the same modes, and its key a meaning in each', () => {
+  const pools = { web: { endpoints: ['udp://192.0.2.1:80'] } }
+  const udp = { kind: 'udp', mode: 'dsr', address: '192.0.2.10:80', interface: 'eth0' }
+  expect(problemsOf({ ...udp, key: 'address' }, pools)).toEqual([])
+  expect(problemsOf({ kind: 'udp', address: '192.0.2.10:80', key: 'address' }, pools)).toEqual([])
+  expect(problemsOf({ ...udp, key: { quic: { idLength: 8 } } }, pools)[0]).toMatchObject({ code: 'wrong-layer' })
+  expect(problemsOf({ ...udp, maxSessions: 5 }, pools)[0]).toMatchObject({ code: 'wrong-layer' })
+  expect(problemsOf(udp, pools, { session: { requests: 1 } })[0]).toMatchObject({ code: 'wrong-layer' })
+  expect(problemsOf(udp)[0]).toMatchObject({ code: 'wrong-scheme' })
+  expect(problemsOf(nat, pools)[0]).toMatchObject({ code: 'wrong-scheme' })
+  const { config } = parse(configOf(udp, pools))
+  const [route] = config.routes
+  expect(route).toMatchObject({ rules: [{ timeouts: { idleMs: 60_000 } }] })
+})
+
 describe('a listener of the kernel is refused', () => {
   test.each([
     ['without an interface for dsr', { ...dsr, interface: undefined }, 'missing-field', 'interface'],

@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest'
 import { needsNamespaces } from '../../support/needs.ts'
+import { counted } from './counted.ts'
 import { gather, startRelay, tally } from './people.ts'
 import { modes, setScene } from './scene.ts'
 
@@ -112,13 +113,6 @@ async function untilWritten(metrics: () => string): Promise<void> {
   metrics()
   await new Promise(later => setTimeout(later, 200))
   metrics()
-}
-
-export function counted(metrics: string, name: string): number {
-  return [...metrics.matchAll(new RegExp(`^${name}\\{.*\\} (\\S+)$`, 'gm'))].reduce(
-    (sum, [, value]) => sum + Number(value),
-    0,
-  )
 }
 
 function retransmits(snmp: string): number {

@@ -47,10 +47,14 @@ export function configOf(
 ): ConfigInput {
   const [kind, source] = mode.split(' ')
   const isSix = vip.includes(':')
-  const address = (at: number) => (isSix ? `tcp://[fd47::${21 + at}]:${port}` : `tcp://10.47.0.${21 + at}:${port}`)
+  const protocol = (listener as { kind?: string }).kind ?? 'tcp'
+  const host = (at: number) => (isSix ? `[fd47::${21 + at}]` : `10.47.0.${21 + at}`)
+  const address = (at: number) => `${protocol}://${host(at)}:${port}`
   const how = kind === 'dsr' ? { mode: 'dsr', interface: 'eth0' } : { mode: 'nat', source }
   return {
-    listeners: { door: { kind: 'tcp', address: isSix ? `[${vip}]:${port}` : `${vip}:${port}`, ...how, ...listener } },
+    listeners: {
+      door: { kind: protocol, address: isSix ? `[${vip}]:${port}` : `${vip}:${port}`, ...how, ...listener },
+    },
     pools: {
       pool: {
         endpoints: weights.map((weight, at) => ({ address: address(at), name: endpoints[at]!, weight })),

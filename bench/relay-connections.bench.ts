@@ -1,6 +1,7 @@
 // Short connections: connect, one message of 200 bytes there and back, close. Bounded counts, since every closed
 // connection keeps its port for a while.
 
+import type { Task } from './relay-client.ts'
 import { rowsOf, takeTurns, withParties } from './relay-rounds.ts'
 import type { BenchReport } from './rounds.ts'
 
@@ -8,7 +9,7 @@ export function runRelayConnections(say: (line: string) => void): Promise<BenchR
   return withParties('echo', async parties => {
     say(`relay-connections: ${ROUNDS} rounds of ${COUNT}, ${AT_ONCE} at once`)
     const turns = { rounds: ROUNDS, longestS: LONGEST_S, units: COUNT }
-    const measured = await takeTurns(parties, turns, ({ port }) => {
+    const measured = await takeTurns(parties, turns, ({ port }): Task => {
       return { do: 'short', port, count: COUNT, atOnce: AT_ONCE }
     })
     await parties.checkSameWork()

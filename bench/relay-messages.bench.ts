@@ -1,6 +1,7 @@
 // Request and response of 200 bytes on 64 connections: first as fast as they come back, then at half of what the slowest
 // side can do, on a clock, for the latency.
 
+import type { Task } from './relay-client.ts'
 import { type Parties, rowsOf, takeTurns, withParties } from './relay-rounds.ts'
 import { type BenchReport, type BenchRow, median } from './rounds.ts'
 
@@ -11,7 +12,7 @@ export function runRelayMessages(say: (line: string) => void): Promise<BenchRepo
     }
     say(`relay-messages: ${ROUNDS} rounds of ${MESSAGES} messages`)
     const turns = { rounds: ROUNDS, longestS: LONGEST_S, units: MESSAGES }
-    const measured = await takeTurns(parties, turns, ({ port }) => ({ do: 'messages', port, count: MESSAGES }))
+    const measured = await takeTurns(parties, turns, ({ port }): Task => ({ do: 'messages', port, count: MESSAGES }))
     const slowest = Math.min(...measured.map(({ perSecond }) => median(perSecond)))
     const perSecond = Math.floor(slowest / 2)
     say(`relay-messages: ${PACED_ROUNDS} rounds of ${PACED_S} s at ${perSecond} messages a second`)

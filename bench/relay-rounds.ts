@@ -5,7 +5,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Task } from './relay-client.ts'
 import type { Seen } from './relay-endpoint.ts'
-import { type RelaySide, SIDE_NAMES, type SideName, startSide } from './relay-sides.ts'
+import { type Program, type RelaySide, SIDE_NAMES, startSide } from './relay-sides.ts'
 import { type BenchRow, median } from './rounds.ts'
 import { cpuNsOf } from './used.ts'
 
@@ -19,7 +19,7 @@ export interface Parties {
 }
 
 export interface Measured {
-  readonly name: SideName
+  readonly name: string
   /** One value a round, the same round at the same place for all sides. */
   readonly perSecond: number[]
   readonly cpuUs: number[]
@@ -85,7 +85,7 @@ export async function startEnds(kind: 'echo' | 'sink', count: number): Promise<E
   }
 }
 
-function answerOf<Answer>(child: ChildProcess): Promise<Answer> {
+export function answerOf<Answer>(child: ChildProcess): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => end(() => reject(new Error('no answer within 30 s'))), 30_000)
     const onMessage = (answer: unknown) => end(() => resolve(answer as Answer))
@@ -110,10 +110,10 @@ export interface Turns {
 }
 
 /** Every side does its task in every round, the order turning from round to round. The first round warms up. */
-export async function takeTurns(
-  parties: Parties,
+export async function takeTurns<Side extends Program, SideTask>(
+  parties: { readonly sides: readonly Side[]; readonly ask: (task: SideTask) => Promise<number> },
   { rounds, longestS, units }: Turns,
-  taskFor: (side: RelaySide) => Task,
+  taskFor: (side: Side) => NoInfer<SideTask>,
 ): Promise<readonly Measured[]> {
   const { sides, ask } = parties
   const measured = sides.map(({ name }): Measured => ({ name, perSecond: [], cpuUs: [] }))
@@ -137,8 +137,9 @@ export interface Wording {
   readonly case: string
   /** One of it: `MiB`. */
   readonly unit: string
-  readonly wantedRate?: Partial<Record<SideName, string>>
-  readonly wantedCpu?: Partial<Record<SideName, string>>
+  /** By peer. */
+  readonly wantedRate?: Readonly<Record<string, string>>
+  readonly wantedCpu?: Readonly<Record<string, string>>
 }
 
 /** A row of the rate and one of the CPU time for each peer. Ratios are taken within each round, then their median. */

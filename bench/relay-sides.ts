@@ -28,10 +28,11 @@ export function startSide(name: SideName, endpointPort: number): Promise<RelaySi
   return startProgram(name, port => recipes[name](port, endpointPort))
 }
 
-/** Starts it on a free port and waits until it accepts. Throws when it ends before, or after ten seconds. */
+/** Starts it on a free port and waits until it is ready: until it accepts, unless told otherwise. Throws when it ends before, or after ten seconds. */
 export async function startProgram<Name extends string>(
   name: Name,
   recipeFor: (port: number) => Recipe,
+  isReady: (port: number) => Promise<boolean> = accepts,
 ): Promise<Program<Name>> {
   const folder = await mkdtemp(join(tmpdir(), 'fourseven-bench-'))
   const port = await freePort()
@@ -49,7 +50,7 @@ export async function startProgram<Name extends string>(
     await rm(folder, { recursive: true })
   }
   const until = Date.now() + LONGEST_START_MS
-  while (!(await accepts(port))) {
+  while (!(await isReady(port))) {
     if (child.exitCode !== null || fault !== undefined || Date.now() > until) {
       await stop()
       throw new Error(`${name} does not start: ${fault ?? said}`)

@@ -1,5 +1,6 @@
 // Bytes through the relay: one long stream and eight, from the client to the endpoint, which says when it has all.
 
+import type { Task } from './relay-client.ts'
 import { rowsOf, takeTurns, withParties } from './relay-rounds.ts'
 import type { BenchReport, BenchRow } from './rounds.ts'
 
@@ -14,7 +15,11 @@ export async function runRelayThroughput(say: (line: string) => void): Promise<B
       }
       const bytes = (MIB * 1024 * 1024) / streams
       const turns = { rounds: ROUNDS, longestS: LONGEST_S, units: MIB }
-      const measured = await takeTurns(parties, turns, ({ port }) => ({ do: 'stream', port, bytes, checks: false }))
+      const measured = await takeTurns(
+        parties,
+        turns,
+        ({ port }): Task => ({ do: 'stream', port, bytes, checks: false }),
+      )
       await parties.checkSameWork()
       const name = streams === 1 ? 'one stream' : `${streams} streams`
       rows.push(...rowsOf(measured, { case: name, unit: 'MiB', wantedRate: WANTED }))

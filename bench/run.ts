@@ -10,6 +10,7 @@ import { runRelayConnections } from './relay-connections.bench.ts'
 import { runRelayMemory } from './relay-memory.bench.ts'
 import { runRelayMessages } from './relay-messages.bench.ts'
 import { runRelayThroughput } from './relay-throughput.bench.ts'
+import { runRelayUdp } from './relay-udp.bench.ts'
 import type { BenchReport, BenchRow } from './rounds.ts'
 import { runSize } from './size.bench.ts'
 
@@ -21,6 +22,7 @@ const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<
   'relay-messages': runRelayMessages,
   'relay-connections': runRelayConnections,
   'relay-memory': runRelayMemory,
+  'relay-udp': runRelayUdp,
   size: runSize,
 }
 

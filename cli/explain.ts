@@ -9,14 +9,15 @@ import { decideHttp } from '../shared/decide/http.ts'
 import { type Exchanged, explainCache, explainCompress } from '../shared/explain/cache.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
 import { explainAtDoor, explainHttp, type Sending } from '../shared/explain/http.ts'
+import { refusalOf } from '../shared/http/refuse.ts'
+import type { DoorFacts } from '../shared/http/request-facts.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
 import { type Address, formatHostPort, parseAddress, parseHostPort } from '../shared/wire/address.ts'
 import { cookieKeysOf } from '../workers/env.ts'
-import { type EdgeFacts, readFacts } from '../workers/facts.ts'
+import { readFacts } from '../workers/facts.ts'
 import { OPERATOR_PATH } from '../workers/operator.ts'
-import { refusalOf } from '../workers/refuse.ts'
 import { lengthOf } from '../workers/try.ts'
 import type { Place } from './ask.ts'
 import { askOperatorJson } from './ask-operator.ts'
@@ -127,7 +128,9 @@ async function explainRequest(url: URL, options: RequestOptions, command: Comman
   const facts = readFacts(request, table, keys, Date.now())
   const token = ready.variables['FOURSEVEN_OPERATOR_TOKEN'] ?? ''
   const isOperators = facts.path.startsWith(OPERATOR_PATH)
-  const atDoor = refusalOf(request, facts, table.instance) ?? (isOperators && token !== '' ? 'operator' : undefined)
+  const atDoor =
+    refusalOf(request.url.length, request.headers, facts, table.instance) ??
+    (isOperators && token !== '' ? 'operator' : undefined)
   const explanation =
     atDoor === undefined
       ? explainHttp(table, facts, ready.observed, options.draw, sendingOf(request, options))
@@ -153,7 +156,7 @@ async function explainRequest(url: URL, options: RequestOptions, command: Comman
 function storesOf(
   table: Table,
   observed: Observed,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   options: RequestOptions,
 ): Stores {
@@ -178,7 +181,7 @@ function storesOf(
 }
 
 /** Signed cookies that are believed here only because nothing can be checked. */
-function uncheckedCookies({ needs }: Table, facts: EdgeFacts): string[] {
+function uncheckedCookies({ needs }: Table, facts: DoorFacts): string[] {
   const sent = needs.signedCookies.filter((_, index) => facts.signedCookies[index] !== undefined)
   if (sent.length === 0) return []
   const what = `${sent.length === 1 ? 'cookie' : 'cookies'} ${sent.join(', ')}`

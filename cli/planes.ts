@@ -5,6 +5,7 @@ import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError } from '../shared/config/problem.ts'
+import { splitKeys } from '../shared/http/signing.ts'
 import type { Place } from './ask.ts'
 import { CannotRun } from './exit.ts'
 import { withoutItsSignals } from './signals.ts'
@@ -54,7 +55,15 @@ async function startRelayPart(
   if (part.listeners.length === 0) return new Map()
   try {
     const { variables, onRecord } = options
-    const relay = await startRelay({ config: part, variables, onRecord, onEvent: onRecord })
+    const cookieKeys = splitKeys(variables['FOURSEVEN_COOKIE_KEY'] ?? '')
+    const relay = await startRelay({
+      config: part,
+      variables,
+      cookieKeys,
+      onRecord,
+      onRequest: onRecord,
+      onEvent: onRecord,
+    })
     stops.push(() => relay.stop({ drainMs: 0 }))
     return relay.addresses
   } catch (error) {

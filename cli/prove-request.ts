@@ -4,13 +4,15 @@ import type { AskedRequest } from '../shared/config/parse-expect.ts'
 import type { HttpDecision } from '../shared/decide/decision.ts'
 import { decideHttp } from '../shared/decide/http.ts'
 import { type Candidate, explainAtDoor, explainHttp, type HttpExplanation } from '../shared/explain/http.ts'
+import { editRequest } from '../shared/http/edit.ts'
+import { refusalOf } from '../shared/http/refuse.ts'
+import type { DoorFacts } from '../shared/http/request-facts.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
 import type { Table } from '../shared/table/table.ts'
-import { editAnswer, editRequest } from '../workers/edit.ts'
-import { type EdgeFacts, readFacts } from '../workers/facts.ts'
+import { editAnswer } from '../workers/edit.ts'
+import { readFacts } from '../workers/facts.ts'
 import { carryOut } from '../workers/forward.ts'
 import type { Isolate } from '../workers/isolate.ts'
-import { refusalOf } from '../workers/refuse.ts'
 import { askedRequest } from './asked-request.ts'
 import type { Outcome } from './prove.ts'
 
@@ -31,7 +33,7 @@ export async function proveRequest(ask: AskedRequest, isolate: Isolate): Promise
   if (ask.address !== undefined && facts.clientAddress !== ask.address) {
     return `listener "${facts.listener}" does not believe the address ${ask.address}: see its clientAddress`
   }
-  const refusal = refusalOf(request, facts, table.instance)
+  const refusal = refusalOf(request.url.length, request.headers, facts, table.instance)
   if (refusal !== undefined) {
     const explanation = explainAtDoor(table, facts, facts.listener, refusal)
     return [await outcomeOf(refusal, explanation, facts, request, isolate, 0)]
@@ -51,7 +53,7 @@ interface Chosen {
 }
 
 /** One decision for each variant and endpoint that chance may choose. */
-function byChance(table: Table, facts: EdgeFacts): Iterable<Chosen> {
+function byChance(table: Table, facts: DoorFacts): Iterable<Chosen> {
   const chosen = new Map<string, Chosen>()
   const open = drawnVariants(table, facts)
   let observed = observedAt(table, 1)
@@ -72,7 +74,7 @@ function observedAt(table: Table, firstTurn: number): Observed {
 }
 
 /** The variants that a draw may give to a user nobody knows; those with a small weight need many draws until one is met. */
-function drawnVariants(table: Table, facts: EdgeFacts): Set<string> {
+function drawnVariants(table: Table, facts: DoorFacts): Set<string> {
   const { split } = explainHttp(table, facts, observedAt(table, 1), 1)
   const isDrawn = split?.user?.from === 'draw' || split?.user?.from === 'new cookie'
   if (split === undefined || !isDrawn) return new Set()
@@ -82,7 +84,7 @@ function drawnVariants(table: Table, facts: EdgeFacts): Set<string> {
 async function outcomeOf(
   decision: HttpDecision,
   explanation: HttpExplanation,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   isolate: Isolate,
   draw: number,

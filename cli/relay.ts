@@ -12,6 +12,7 @@ import { type Relay, startRelay } from '../relay/relay.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
 import { formatDuration } from '../shared/config/units.ts'
+import { splitKeys } from '../shared/http/signing.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import { type Place, placeText } from './ask.ts'
 import { collectVariable } from './config-options.ts'
@@ -97,6 +98,10 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
       onRecord: record => {
         metrics.countRecord(record)
         if (options.records) report.line(formatRecord(record))
+      },
+      cookieKeys: splitKeys(variables['FOURSEVEN_COOKIE_KEY'] ?? ''),
+      onRequest: record => {
+        if (options.records) report.line(JSON.stringify(record))
       },
       onEvent: event => report.line(JSON.stringify(event)),
       onKernel: event => report.line(JSON.stringify(event)),

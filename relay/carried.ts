@@ -1,5 +1,6 @@
 // The PROXY header in front of a connection: from whom it is taken, and what it changes in the facts.
 
+import type { Socket } from 'node:net'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import type { FlowListener } from '../shared/table/table.ts'
@@ -31,6 +32,36 @@ export async function readCarried(flow: Connection, facts: FlowFacts): Promise<F
   if ('reason' in value) return refusals[value.reason]
   flow.client.skip(value.length)
   return withHeader(facts, value.header)
+}
+
+/** The same at a door that reads its connections itself; what follows the header is put back. */
+export function readCarriedFrom(socket: Socket, facts: FlowFacts): Promise<FlowFacts | Reason> {
+  return new Promise(resolve => {
+    let bytes = Buffer.alloc(0)
+    const settle = (outcome: FlowFacts | Reason, rest?: Buffer) => {
+      clearTimeout(timer)
+      for (const [event, listener] of listeners) socket.off(event, listener)
+      socket.pause()
+      if (rest !== undefined && rest.length > 0) socket.unshift(rest)
+      resolve(outcome)
+    }
+    const look = (chunk: Buffer) => {
+      bytes = Buffer.concat([bytes, chunk])
+      const read = readProxyHeader(bytes)
+      if (read === 'more') return
+      if ('reason' in read) settle(refusals[read.reason])
+      else settle(withHeader(facts, read.header), bytes.subarray(read.length))
+    }
+    const gone = () => settle(bytes.length === 0 ? 'client_gone' : 'proxy_header_malformed')
+    const listeners = [
+      ['data', look],
+      ['end', gone],
+      ['close', gone],
+    ] as const
+    const timer = setTimeout(() => settle('proxy_header_timeout'), longestMs)
+    for (const [event, listener] of listeners) socket.on(event, listener)
+    socket.resume()
+  })
 }
 
 /** Under LOCAL and UNKNOWN the peer is the client. */

@@ -40,8 +40,10 @@ export interface Plane {
   /** Flows that wait for a place in their pool; they are in `flows` too. */
   readonly waiting: WaitingRooms
   readonly descriptors: Descriptors
-  /** Called when `flows` has become empty. */
+  /** Called when nothing is open any more. */
   readonly onceOver: Set<() => void>
+  /** Of flows or requests, the last for now has ended: calls `onceOver` when all have. */
+  onEnded: () => void
 }
 
 /**
@@ -154,7 +156,7 @@ interface Entry {
 }
 
 /** As Node's cluster does it: `listen` takes no handle of a unix socket but by its number, and then two would own it. */
-function listenOn(
+export function listenOn(
   server: Server,
   handle: BoundHandle,
   counts: ListenerCounts,
@@ -230,7 +232,7 @@ async function serve(plane: Plane, door: Entry, flow: Connection): Promise<void>
   plane.onRecord(flowRecord(facts, flow.decision, outcome, performance.now() - acceptedAt))
   const pool = flow.decision?.pool
   if (pool?.queue !== undefined) callNext(plane.waiting, pool.name)
-  if (plane.flows.size === 0) for (const done of plane.onceOver) done()
+  if (plane.flows.size === 0) plane.onEnded()
 }
 
 function overLimit(plane: Plane, door: Entry, listener: FlowListener, flow: Connection): Reason | undefined {

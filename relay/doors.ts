@@ -6,11 +6,15 @@ import type { Draw } from '../shared/pool/draw.ts'
 import type { Observed } from '../shared/pool/observed.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import { type Door, openDoor, type Plane } from './door.ts'
+import type { Flow } from './flow.ts'
 import type { Host } from './forward.ts'
+import { HttpPlane, type RelayRequestRecord } from './http/plane.ts'
+import type { LiveRequest } from './http/request.ts'
+import { openHttpDoor } from './http.ts'
 import { type OpenTls, openTls } from './open-tls.ts'
 import type { BoundHandle } from './place.ts'
 import type { FlowRecord } from './record.ts'
-import { goneFlows } from './reload.ts'
+import { goneFlows, goneRequests } from './reload.ts'
 import { blind } from './tcp.ts'
 import { tlsKind } from './tls.ts'
 import { UdpDoor } from './udp.ts'
@@ -22,6 +26,9 @@ export interface DoorsOptions {
   readonly host: Host
   readonly draw: () => Draw
   readonly onRecord: (record: FlowRecord) => void
+  readonly onRequest: (record: RelayRequestRecord) => void
+  /** The first signs cookies, all are believed; empty: they are not signed. */
+  readonly cookieKeys: readonly string[]
   readonly onProblem: (problem: Problem) => void
 }
 
@@ -40,6 +47,7 @@ export function openDoors(options: DoorsOptions): Doors | readonly Problem[] {
 
 export class Doors {
   readonly plane: Plane
+  readonly http: HttpPlane
   /** By listener name. */
   readonly open = new Map<string, Door>()
   private readonly onProblem: (problem: Problem) => void
@@ -48,7 +56,8 @@ export class Doors {
   private readonly timers = new Set<NodeJS.Timeout>()
   private readonly looking: NodeJS.Timeout
 
-  constructor({ table, observed, host, draw, onRecord, onProblem }: DoorsOptions, tls: OpenTls) {
+  constructor(options: DoorsOptions, tls: OpenTls) {
+    const { table, observed, host, draw, onRecord, onProblem } = options
     this.onProblem = onProblem
     this.tls = tls
     const { poolTls } = tls
@@ -64,9 +73,15 @@ export class Doors {
       waiting,
       descriptors: { areShort: false },
       onceOver: new Set(),
+      onEnded: () => {
+        if (this.isOver) for (const done of this.plane.onceOver) done()
+      },
     }
+    this.http = new HttpPlane(this.plane, options.cookieKeys, options.onRequest)
     this.looking = setInterval(() => {
       for (const flow of this.plane.flows) flow.look()
+      const now = performance.now()
+      for (const request of this.http.requests) request.look(now)
       callAll(waiting)
     }, lookMs).unref()
   }
@@ -76,7 +91,7 @@ export class Doors {
    * system's error when it cannot accept there.
    */
   async accept(name: string, handles: readonly BoundHandle[]): Promise<NodeJS.ErrnoException | undefined> {
-    const door = makeDoor(this.plane, this.plane.table.flowListeners.get(name)!, this.tls)
+    const door = makeDoor(this.http, this.plane.table.flowListeners.get(name)!, this.tls)
     for (const handle of handles) {
       const error = await door.listen(handle)
       if (error === undefined) continue
@@ -99,7 +114,7 @@ export class Doors {
   /** Makes ready for another table, and forgets the one that was prepared before. Nothing has changed yet. */
   prepare(table: Table): Prepared {
     this.discard()
-    const drained = goneFlows(this.plane, table).length
+    const drained = goneFlows(this.plane, table).length + goneRequests(this.http.requests, table).length
     const tls = openTls(table, this.onProblem)
     if ('length' in tls) return { problems: tls, drained }
     this.prepared = { table, tls }
@@ -119,6 +134,7 @@ export class Doors {
     this.tls = this.prepared.tls
     plane.table = this.prepared.table
     plane.poolTls = this.tls.poolTls
+    this.http.follow(plane.table)
     this.prepared = undefined
     for (const door of this.open.values()) {
       const listener = plane.table.flowListeners.get(door.name)
@@ -132,12 +148,11 @@ export class Doors {
    * endpoint has come back by then goes on.
    */
   drainGone(drainMs: number): void {
-    const { plane } = this
-    const flows = new Set(goneFlows(plane, plane.table))
+    const flows = new Set<Flow | LiveRequest>(this.gone())
     if (flows.size === 0) return
     const timer = setTimeout(() => {
       this.timers.delete(timer)
-      for (const flow of goneFlows(plane, plane.table)) if (flows.has(flow)) flow.cut('drained')
+      for (const flow of this.gone()) if (flows.has(flow)) flow.cut('drained')
     }, drainMs).unref()
     this.timers.add(timer)
   }
@@ -145,6 +160,7 @@ export class Doors {
   /** Ends the flows that are on this endpoint. */
   cut(endpointId: string): void {
     for (const flow of this.plane.flows) if (flow.endpoint?.id === endpointId) flow.cut('drained')
+    for (const request of this.http.requests) if (request.endpoint?.id === endpointId) request.cut('drained')
   }
 
   /** At once, in this turn of the event loop. */
@@ -155,40 +171,56 @@ export class Doors {
   /** Stops accepting; flows may end, and what is open after `drainMs` is reset. Resolves when every flow has its record. */
   async stop(drainMs: number): Promise<void> {
     this.stopAccepting()
-    await untilOver(this.plane, drainMs)
+    await this.untilOver(drainMs)
     for (const flow of this.plane.flows) flow.cut('drained')
-    await untilOver(this.plane, lastMs)
+    for (const request of this.http.requests) request.cut('drained')
+    await this.untilOver(leaveMs)
+    for (const connection of this.http.clients) connection.cut()
+    await this.untilOver(lastMs)
+    this.http.connections.close()
     for (const door of this.open.values()) await door.close()
     clearInterval(this.looking)
     for (const timer of this.timers) clearTimeout(timer)
     this.discard()
     this.tls.close()
   }
+
+  private get isOver(): boolean {
+    return this.plane.flows.size === 0 && this.http.isOver
+  }
+
+  private gone(): readonly (Flow | LiveRequest)[] {
+    const { plane, http } = this
+    return [...goneFlows(plane, plane.table), ...goneRequests(http.requests, plane.table)]
+  }
+
+  /** Until every flow and request is over, at most so long. */
+  private untilOver(ms: number): Promise<void> {
+    if (this.isOver) return Promise.resolve()
+    const { onceOver } = this.plane
+    return new Promise(resolve => {
+      const done = () => {
+        clearTimeout(timer)
+        onceOver.delete(done)
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      onceOver.add(done)
+    })
+  }
 }
 
-function makeDoor(plane: Plane, listener: FlowListener, tls: OpenTls): Door {
-  if (listener.kind === 'udp') return new UdpDoor(plane, listener)
+function makeDoor(http: HttpPlane, listener: FlowListener, tls: OpenTls): Door {
+  if (listener.kind === 'udp') return new UdpDoor(http.shared, listener)
   const kindOf = ({ kind, name }: FlowListener, { endings }: OpenTls) =>
     kind === 'tls' ? tlsKind(endings.get(name)) : blind
-  return openDoor(plane, listener, tls, kindOf)
-}
-
-/** Until every flow is over, at most so long. */
-function untilOver(plane: Plane, ms: number): Promise<void> {
-  const { flows } = plane
-  if (flows.size === 0) return Promise.resolve()
-  return new Promise(resolve => {
-    const done = () => {
-      clearTimeout(timer)
-      plane.onceOver.delete(done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    plane.onceOver.add(done)
-  })
+  if (listener.kind === 'http') return openHttpDoor(http, listener, tls)
+  return openDoor(http.shared, listener, tls, kindOf)
 }
 
 /** How often flows are looked at that wait for one side: a walk over ten thousand takes less than a millisecond. */
 const lookMs = 1000
+/** Connections of HTTP whose requests were cut say so and close. */
+const leaveMs = 200
 /** Sockets that were reset close in the next turns of the event loop. */
 const lastMs = 1000

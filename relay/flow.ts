@@ -71,6 +71,7 @@ export function isConnection(flow: Flow): flow is Connection {
   return flow.transport === 'tcp'
 }
 
+/** Of flows and requests together. */
 export function nextFlowId(): number {
   opened += 1
   return opened

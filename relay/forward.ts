@@ -82,7 +82,11 @@ export const thisHost: Host = {
 }
 
 /** Names are resolved ahead of time; one that could not be has no address, and asking again here would take seconds. */
-function unresolved(name: string, _: object, done: (error: NodeJS.ErrnoException, address: string) => void): void {
+export function unresolved(
+  name: string,
+  _: object,
+  done: (error: NodeJS.ErrnoException, address: string) => void,
+): void {
   done(Object.assign(new Error(`${name} has no address`), { code: 'ENOTFOUND' }), '')
 }
 

@@ -35,11 +35,11 @@ export function openTls(table: Table, onProblem: (problem: Problem) => void): Op
     for (const ending of endings.values()) ending.close()
   }
   for (const pool of table.pools) attempt(`pools.${pool.name}.tls`, () => poolTls.add(pool))
-  for (const { name, ending, peek } of table.flowListeners.values()) {
+  for (const { name, ending, peek, http } of table.flowListeners.values()) {
     if (ending === undefined) continue
     const path = `listeners.${name}.certificates`
     const say = (fault: string) => onProblem(certificateProblem(path, fault, 'warning'))
-    attempt(path, () => endings.set(name, new TlsEnding(ending, peek!.timeoutMs, say)))
+    attempt(path, () => endings.set(name, new TlsEnding(ending, peek?.timeoutMs ?? http!.headerTimeoutMs, say)))
   }
   if (problems.length === 0) return { poolTls, endings, close }
   close()

@@ -16,6 +16,7 @@ import { openDoors } from './doors.ts'
 import { createDrains } from './drain.ts'
 import type { RelayEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
+import type { RelayRequestRecord } from './http/plane.ts'
 import type { KernelEvent } from './kernel/event.ts'
 import { type KernelCounts, openKernel } from './kernel/kernel.ts'
 import { listenProblem } from './listen-problem.ts'
@@ -32,6 +33,10 @@ export interface RelayOptions {
   readonly variables: Variables
   /** Called once for each connection accepted, when it is over. */
   readonly onRecord: (record: FlowRecord) => void
+  /** Called once for each request of an `http` listener, when its answer has left. */
+  readonly onRequest?: (record: RelayRequestRecord) => void
+  /** The first signs cookies, all are believed. Default none: they are not signed. */
+  readonly cookieKeys?: readonly string[]
   /** Called when a probe or an operator changes the state of an endpoint. */
   readonly onEvent?: (event: RelayEvent) => void
   /** Called when a name of endpoints has other addresses, or stops resolving. */
@@ -120,7 +125,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     firstTurn: draw() % 2 ** 32,
   })
   const kernel = openKernel({ observed, now: host.now, onEvent: options.onKernel ?? nothing })
-  const doors = openDoors({ table, observed, host, draw, onRecord: options.onRecord, onProblem })
+  const doors = openDoors({
+    table,
+    observed,
+    host,
+    draw,
+    onRecord: options.onRecord,
+    onRequest: options.onRequest ?? nothing,
+    cookieKeys: options.cookieKeys ?? [],
+    onProblem,
+  })
   if ('length' in doors) {
     names.stop()
     throw new ConfigError(doors)

@@ -4,10 +4,11 @@
 import type { Problem } from '../shared/config/problem.ts'
 import { markNew } from '../shared/pool/health.ts'
 import { forget, grow, type Observed } from '../shared/pool/observed.ts'
-import { type Difference, difference, isGone } from '../shared/table/difference.ts'
+import { type Difference, difference, isGone, isRequestGone } from '../shared/table/difference.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import type { Plane } from './door.ts'
 import type { Flow } from './flow.ts'
+import type { LiveRequest } from './http/request.ts'
 import { leavePlace, type Place } from './place.ts'
 
 export interface Reloaded {
@@ -136,6 +137,18 @@ export function goneFlows(plane: Plane, table: Table): Flow[] {
     if (decision?.do !== 'forward') continue
     const { rule, variant } = decision
     if (isGone({ listener: facts.listener, rule, variant, endpoint }, table)) gone.push(flow)
+  }
+  return gone
+}
+
+/** The same of requests. */
+export function goneRequests(requests: ReadonlySet<LiveRequest>, table: Table): LiveRequest[] {
+  const gone: LiveRequest[] = []
+  for (const request of requests) {
+    const { decision, endpoint, listener } = request
+    if (decision?.do !== 'forward') continue
+    const { rule, variant } = decision
+    if (isRequestGone({ listener, rule, variant, endpoint }, table)) gone.push(request)
   }
   return gone
 }

@@ -2,7 +2,14 @@
 
 import { X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
+import {
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type Server,
+  type TLSSocket,
+  type TlsOptions,
+} from 'node:tls'
 import type { TlsEndingConfig } from '../shared/config/parse.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import { describeFault, PemFiles, readPem } from './pem-files.ts'
@@ -46,7 +53,10 @@ export class TlsEnding {
    * bytes come from, or with why there is none; then the connection is closed already, or about to be.
    */
   finish(socket: Socket, sni: string | undefined, protocol: string | undefined): Promise<TLSSocket | Reason> {
-    const server = this.serverFor(this.certificates.now, sni, protocol)
+    return this.handOver(socket, this.serverFor(this.certificates.now, sni, protocol))
+  }
+
+  private handOver(socket: Socket, server: Server): Promise<TLSSocket | Reason> {
     return new Promise(resolve => {
       const settle = (outcome: TLSSocket | Reason) => {
         if (!this.waiting.delete(socket)) return
@@ -59,6 +69,17 @@ export class TlsEnding {
       socket.once('close', gone)
       server.emit('connection', socket)
     })
+  }
+
+  /** The same on a connection nobody has looked into: name and protocol are read in the handshake. */
+  finishUnseen(socket: Socket, protocols: readonly string[]): Promise<TLSSocket | Reason> {
+    const { now } = this.certificates
+    now.unseen ??= this.listenOn({
+      ...now.options[0]!,
+      ALPNProtocols: [...protocols],
+      SNICallback: (name, done) => done(null, this.contextFor(now, name)),
+    })
+    return this.handOver(socket, now.unseen)
   }
 
   close(): void {
@@ -81,7 +102,7 @@ export class TlsEnding {
         handshakeTimeout: this.timeoutMs,
       }
     })
-    const loaded: Certificates = { byName, options, servers: new Map() }
+    const loaded: Certificates = { byName, options, servers: new Map(), contexts: [], unseen: undefined }
     // Now, and not with the first client: a key that does not belong to its certificate is found here.
     for (const [index, { cert, key }] of certificates.entries()) {
       try {
@@ -93,12 +114,17 @@ export class TlsEnding {
     return loaded
   }
 
-  /** A whole name before a wildcard, which stands for one label (RFC 6125 section 6.4.3); else the first certificate. */
   private serverFor(certificates: Certificates, sni: string | undefined, protocol: string | undefined): Server {
-    const { byName } = certificates
-    const wild = sni === undefined ? undefined : `*${sni.slice(sni.indexOf('.'))}`
-    const index = sni === undefined ? 0 : (byName.get(sni) ?? byName.get(wild!) ?? 0)
-    return this.serverAt(certificates, index, protocol)
+    return this.serverAt(certificates, placeFor(certificates, sni), protocol)
+  }
+
+  private contextFor(certificates: Certificates, sni: string): SecureContext {
+    const place = placeFor(certificates, sni.toLowerCase())
+    const known = certificates.contexts[place]
+    if (known !== undefined) return known
+    const context = createSecureContext(certificates.options[place]!)
+    certificates.contexts[place] = context
+    return context
   }
 
   /** Never listens: it is handed connections. What is agreed on by ALPN is a server's own, so each protocol has one. */
@@ -107,10 +133,15 @@ export class TlsEnding {
     const known = certificates.servers.get(key)
     if (known !== undefined) return known
     const options = certificates.options[index]!
-    const server = createServer(protocol === undefined ? options : { ...options, ALPNProtocols: [protocol] })
+    const server = this.listenOn(protocol === undefined ? options : { ...options, ALPNProtocols: [protocol] })
+    certificates.servers.set(key, server)
+    return server
+  }
+
+  private listenOn(options: TlsOptions): Server {
+    const server = createServer(options)
     server.on('secureConnection', socket => this.settle(socket, this.isWelcome(socket) ? socket : 'client_tls_error'))
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => this.settle(socket, whyFailed(error, socket)))
-    certificates.servers.set(key, server)
     return server
   }
 
@@ -134,6 +165,16 @@ interface Certificates {
   readonly options: readonly TlsOptions[]
   /** By place and protocol; made when first asked for. */
   readonly servers: Map<string, Server>
+  /** By place; made when first asked for. */
+  readonly contexts: SecureContext[]
+  /** For connections nobody has looked into. */
+  unseen: Server | undefined
+}
+
+/** A whole name before a wildcard, which stands for one label (RFC 6125 section 6.4.3); else the first certificate. */
+function placeFor({ byName }: Certificates, sni: string | undefined): number {
+  if (sni === undefined) return 0
+  return byName.get(sni) ?? byName.get(`*${sni.slice(sni.indexOf('.'))}`) ?? 0
 }
 
 function whyFailed(error: NodeJS.ErrnoException, socket: TLSSocket): Reason {

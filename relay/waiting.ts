@@ -1,16 +1,21 @@
-// Where flows wait for a place in a pool that is at its limit: first come, first served, so many and so long.
+// Where flows and requests wait for a place in a pool that is at its limit: first come, first served, so many and so long.
 
 import type { Reason } from '../shared/decide/reason.ts'
 import type { Pool } from '../shared/pool/pool.ts'
-import type { Connection } from './flow.ts'
 
 export interface WaitingRooms {
   /** By pool name; one without anybody waiting is not there. */
   readonly queues: Map<string, Waiter[]>
 }
 
+/** Who waits: a flow, or a request. */
+export interface Party {
+  readonly client: { onClose: () => void; readonly isClosed: boolean }
+  cut: (reason: Reason) => void
+}
+
 export interface Waiter {
-  readonly flow: Connection
+  readonly flow: Party
   /** Its turn has come, or why it has not. */
   resolve: (outcome: 'turn' | Reason) => void
   /** `performance.now()` */
@@ -27,7 +32,7 @@ export function isWaitedFor(rooms: WaitingRooms, pool: Pool): boolean {
 }
 
 /** Takes the last place in the queue, or undefined when it is full. Then `untilTurn`. */
-export function joinQueue(rooms: WaitingRooms, pool: Pool, flow: Connection): Waiter | undefined {
+export function joinQueue(rooms: WaitingRooms, pool: Pool, flow: Party): Waiter | undefined {
   const { max, timeoutMs } = pool.queue!
   let queue = rooms.queues.get(pool.name)
   if (queue === undefined) {

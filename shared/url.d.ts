@@ -1,4 +1,4 @@
-// The one thing of the platform that the core may use: every runtime has `URL`.
+// The one thing of the platform that the core may use: every runtime has `URL` and `URLSearchParams`.
 
 interface URLSearchParams extends Iterable<[string, string]> {
   get(name: string): string | null
@@ -22,4 +22,8 @@ interface URL {
 declare const URL: {
   new (url: string, base?: string): URL
   canParse(url: string, base?: string): boolean
+}
+
+declare const URLSearchParams: {
+  new (search: string): URLSearchParams
 }

@@ -115,7 +115,7 @@ describe('the README', () => {
   })
 
   test('has the features of every open door', () => {
-    const open = Object.entries(doors).flatMap(([door, { isOpen }]) => (isOpen ? [door] : []))
+    const open = Object.keys(doors)
     const rows = Object.entries(features)
       .filter(([, able]) => able.some(door => open.includes(door)))
       .map(([feature, able]) => {

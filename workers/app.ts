@@ -3,15 +3,17 @@
 import type { HttpDecision } from '../shared/decide/decision.ts'
 import { decideHttp } from '../shared/decide/http.ts'
 import { reasons } from '../shared/decide/reason.ts'
+import { answerOurselves, pageText } from '../shared/http/own-answer.ts'
+import { refusalOf } from '../shared/http/refuse.ts'
+import type { DoorFacts } from '../shared/http/request-facts.ts'
 import { countCache, countRequest } from '../shared/metrics/http-metrics.ts'
 import type { Draw } from '../shared/pool/draw.ts'
-import { type EdgeFacts, readFacts } from './facts.ts'
+import { readFacts } from './facts.ts'
 import { carryOut, type Outcome, withoutEndpoint } from './forward.ts'
 import type { Isolate } from './isolate.ts'
 import { OPERATOR_PATH } from './operator.ts'
 import { record } from './record.ts'
-import { refusalOf } from './refuse.ts'
-import { answerOurselves, pageText } from './reply.ts'
+import { responseOf } from './reply.ts'
 
 /** Answers every request, and writes one record of each. Never rejects: a bug is answered 500 `proxy_internal_error`. */
 export async function serve(
@@ -20,7 +22,7 @@ export async function serve(
   context: ExecutionContext,
 ): Promise<Response> {
   const now = Date.now()
-  let facts: EdgeFacts | undefined
+  let facts: DoorFacts | undefined
   let decision: HttpDecision | undefined
   let outcome: Outcome
   let isOperators = false
@@ -28,7 +30,7 @@ export async function serve(
     if (isolate === 'broken') outcome = giveUp(request, 'proxy_configuration_error', undefined)
     else {
       facts = readFacts(request, isolate.table, isolate.cookieKeys, now)
-      const refusal = refusalOf(request, facts, isolate.table.instance)
+      const refusal = refusalOf(request.url.length, request.headers, facts, isolate.table.instance)
       if (isolate.operator !== undefined && facts.path.startsWith(OPERATOR_PATH) && refusal === undefined) {
         outcome = withoutEndpoint(await isolate.operator.fetch(request), undefined)
         isOperators = true
@@ -53,8 +55,9 @@ export async function serve(
 function giveUp(
   request: Request,
   reason: 'proxy_configuration_error' | 'proxy_internal_error',
-  facts: EdgeFacts | undefined,
+  facts: DoorFacts | undefined,
 ): Outcome {
   const page = pageText(facts, undefined, reasons[reason].status)
-  return withoutEndpoint(answerOurselves(request.method, reason, reasons[reason].status, undefined, page), reason)
+  const own = answerOurselves(request.method, reason, reasons[reason].status, undefined, page)
+  return withoutEndpoint(responseOf(own), reason)
 }

@@ -10,9 +10,9 @@ import type { WhyNotStored } from '../shared/cache/storable.ts'
 import type { CacheConfig } from '../shared/config/parse-cache.ts'
 import { decideHttp } from '../shared/decide/http.ts'
 import { removeHopByHop } from '../shared/http/hop-by-hop.ts'
+import type { DoorFacts } from '../shared/http/request-facts.ts'
 import type { HttpRule, HttpVariant } from '../shared/table/table.ts'
 import { CALLS_AT_MOST, forget, keep, lookUp, release } from './cache-store.ts'
-import type { EdgeFacts } from './facts.ts'
 import type { Isolate } from './isolate.ts'
 import { drop } from './try.ts'
 
@@ -48,7 +48,7 @@ export interface CachedRule {
 export async function answerThroughCache<Result extends Answered>(
   isolate: Isolate,
   { rule, variant }: CachedRule,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   ask: (edit: (headers: Headers) => void) => Promise<Result>,
   later: (work: Promise<unknown>) => void,
@@ -109,7 +109,7 @@ export const SUBREQUESTS_OF_CACHE = CALLS_AT_MOST
  */
 export async function invalidate(
   isolate: Isolate,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   response: Response,
 ): Promise<void> {
@@ -127,7 +127,7 @@ export async function invalidate(
 
 /** Under the client's own host: the Cache API belongs to the zone. Variants never share an answer. */
 function cacheUrl(
-  facts: EdgeFacts,
+  facts: DoorFacts,
   cache: CacheConfig,
   rule: HttpRule,
   variant: HttpVariant,
@@ -137,7 +137,7 @@ function cacheUrl(
   return `https://${facts.host}/.fourseven/cache/${cacheKey(cache, [rule.route, rule.name, variant.name], url, headers)}`
 }
 
-function urlOf(facts: EdgeFacts, path: string, search: string): string {
+function urlOf(facts: DoorFacts, path: string, search: string): string {
   const port = facts.port === 0 ? '' : `:${facts.port}`
   return `${facts.scheme}://${facts.host}${port}${path}${search}`
 }

@@ -1,5 +1,7 @@
 // The bindings of the Worker, as wrangler.toml and its secrets name them.
 
+import { splitKeys } from '../shared/http/signing.ts'
+
 export interface Env {
   /** Signs our cookies. Several, comma separated: the first signs, all are believed. */
   readonly FOURSEVEN_COOKIE_KEY?: string
@@ -16,9 +18,5 @@ export function variablesOf(env: Env): Record<string, string> {
 }
 
 export function cookieKeysOf(env: Env): readonly string[] {
-  const keys = env.FOURSEVEN_COOKIE_KEY ?? ''
-  return keys
-    .split(',')
-    .map(key => key.trim())
-    .filter(key => key !== '')
+  return splitKeys(env.FOURSEVEN_COOKIE_KEY ?? '')
 }

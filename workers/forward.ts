@@ -1,36 +1,30 @@
 // Carries a decision out: tries endpoints by the attempt machine until one answers, and passes its answer on.
 
-import { countRequest } from '../shared/attempt/budget.ts'
+import { countRequest, retriesPerSecond } from '../shared/attempt/budget.ts'
 import { hedgeAfterMs, mayHedge } from '../shared/attempt/hedge.ts'
 import { type Ledger, openLedger } from '../shared/attempt/ledger.ts'
-import { advance, openAttempt } from '../shared/attempt/machine.ts'
+import type { Mirrored } from '../shared/attempt/mirrors.ts'
 import { planHttp } from '../shared/attempt/plan.ts'
+import { type Attempt, openTries, tryUntilAnswered } from '../shared/attempt/tries.ts'
 import type { CacheWord } from '../shared/cache/exchange.ts'
 import type { ForwardDecision, HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
 import { matchedPrefix } from '../shared/decide/match.ts'
 import { type Reason, reasons } from '../shared/decide/reason.ts'
 import { overBody, type Refusal } from '../shared/http/door-limits.ts'
+import { editRequest } from '../shared/http/edit.ts'
+import { answerOurselves, answerTo, pageText } from '../shared/http/own-answer.ts'
 import { endpointPath } from '../shared/http/paths.ts'
+import type { DoorFacts } from '../shared/http/request-facts.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
 import type { HttpRule } from '../shared/table/table.ts'
 import { answerThroughCache, invalidate, SUBREQUESTS_OF_CACHE } from './cache.ts'
-import { editAnswer, editReply, editRequest } from './edit.ts'
-import type { EdgeFacts } from './facts.ts'
+import { editAnswer, editReply } from './edit.ts'
 import type { Isolate } from './isolate.ts'
-import { type Mirrored, sendMirrors } from './mirror.ts'
-import { answerOurselves, answerPreflight, pageText, redirectTo, replyAsConfigured } from './reply.ts'
-import {
-  type Attempt,
-  beginTry,
-  giveUpOpen,
-  hold,
-  type Sent,
-  type Tries,
-  untilNextStep,
-  waitForRetry,
-} from './tries.ts'
-import { lengthOf, readUpload } from './try.ts'
+import { sendMirrors } from './mirror.ts'
+import { responseOf } from './reply.ts'
+import { EdgeCarrier } from './tries.ts'
+import { lengthOf, readUpload, type Sent } from './try.ts'
 
 export interface Outcome {
   readonly response: Response
@@ -48,7 +42,7 @@ export interface Outcome {
 export function carryOut(
   isolate: Isolate,
   decision: HttpDecision,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   draw: Draw,
   context: ExecutionContext,
@@ -69,28 +63,13 @@ export function carryOut(
         return forwardThroughCache(isolate, decision, facts, request, draw, context)
       return forward(isolate, decision, facts, request, draw, context)
     }
-    case 'redirect':
-      return withoutEndpoint(editReply(redirectTo(decision, facts), decision, facts, isolate), undefined)
-    case 'preflight': {
-      const own = answerPreflight(decision, isolate.table.needs, facts)
-      return withoutEndpoint(editReply(own, decision, facts, isolate), undefined)
-    }
-    case 'reply': {
-      const { rule, reply, reason, status, details } = decision
+    default: {
+      const reason = decision.do === 'reply' ? decision.reason : undefined
       // No endpoint may be asked now: what is stored may be given all the same.
-      if (rule?.cache !== undefined && reason !== undefined && decision.variant?.pool !== undefined) {
+      if (decision.do === 'reply' && decision.rule?.cache !== undefined && decision.pool !== undefined) {
         return forwardThroughCache(isolate, decision, facts, request, draw, context)
       }
-      const own =
-        reply === undefined
-          ? answerOurselves(
-              facts.method,
-              reason ?? 'proxy_internal_error',
-              status,
-              details,
-              pageText(facts, rule, status),
-            )
-          : replyAsConfigured(facts.method, reply)
+      const own = responseOf(answerTo(decision, isolate.table.needs, facts))
       return withoutEndpoint(editReply(own, decision, facts, isolate), reason)
     }
   }
@@ -104,7 +83,7 @@ export function withoutEndpoint(response: Response, reason: Reason | undefined):
 async function forward(
   isolate: Isolate,
   decision: ForwardDecision,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   draw: Draw,
   context: ExecutionContext,
@@ -119,7 +98,7 @@ async function forward(
 async function forwardThroughCache(
   isolate: Isolate,
   decision: ForwardDecision | ReplyDecision,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   draw: Draw,
   context: ExecutionContext,
@@ -158,7 +137,7 @@ interface Tried extends Omit<Outcome, 'cache'> {
 async function tryEndpoints(
   isolate: Isolate,
   decision: ForwardDecision,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   draw: Draw,
   context: ExecutionContext,
@@ -186,74 +165,23 @@ async function tryEndpoints(
   const plan = planHttp(rule.retry, rule.timeouts, facts.method, upload.body, draw, hedgeMs)
   countRequest(seen.budgets[pool.index]!, facts.now)
 
-  const tries: Tries = {
-    isolate,
-    decision,
-    facts,
-    sent,
-    draw,
-    plan,
-    ledger,
-    isSampled: hedge?.by === 'percentile',
-    tried: [],
-    open: [],
-    attempts: [],
-    held: undefined,
-    slowMs: undefined,
-    isOut: false,
-  }
-  let mirrored: readonly Mirrored[] = NONE
-  let step = advance(plan, openAttempt(plan, facts.now), { type: 'begin' }, Date.now())
-  try {
-    for (;;) {
-      const { state, action } = step
-      switch (action.do) {
-        case 'try':
-        case 'hedge': {
-          const hindrance = beginTry(tries, action, Date.now())
-          if (hindrance !== undefined) {
-            step = advance(plan, state, hindrance, Date.now())
-            break
-          }
-          if (action.attempt === 1 && rule.mirrors.length > 0) mirrored = sendMirrors(tries, context)
-          step = await untilNextStep(tries, state)
-          break
-        }
-        case 'await':
-          step = await untilNextStep(tries, state)
-          break
-        case 'wait': {
-          const event = await waitForRetry(tries, action.ms)
-          step = advance(plan, state, event, Date.now())
-          break
-        }
-        case 'pass': {
-          const { response, endpoint } = tries.held!
-          return {
-            response,
-            isFromEndpoint: true,
-            isRaw,
-            reason: tries.isOut ? 'subrequests_exhausted' : undefined,
-            endpoint,
-            attempts: tries.attempts,
-            mirrors: mirrored,
-          }
-        }
-        case 'answer':
-          hold(tries, undefined)
-          return ownAnswer(decision, facts, action.reason, tries.attempts, mirrored)
-        case 'none':
-          throw new Error(`the attempt machine has nothing to do while ${state.phase}`)
-      }
-    }
-  } finally {
-    // Into the same list of attempts, which is read after this.
-    giveUpOpen(tries)
-  }
+  const carrier = new EdgeCarrier(isolate, decision, facts, sent)
+  const isSampled = hedge?.by === 'percentile'
+  const tries = openTries(carrier, seen, decision, draw, plan, ledger, retriesPerSecond.edge, isSampled)
+  let mirrors: readonly Mirrored[] = NONE
+  const held = await tryUntilAnswered(tries, facts.now, () => {
+    if (rule.mirrors.length === 0) return
+    mirrors = sendMirrors(isolate, decision, facts, sent, draw, ledger, plan.attempts, context)
+  })
+  const { attempts } = tries
+  if (typeof held === 'string') return ownAnswer(decision, facts, held, attempts, mirrors)
+  const { response, endpoint } = held
+  const reason = tries.isOut ? 'subrequests_exhausted' : undefined
+  return { response, isFromEndpoint: true, isRaw, reason, endpoint, attempts, mirrors }
 }
 
 /** As it was matched, so that the endpoint is asked for the path that the rule was found for. */
-function pathFor(decision: ForwardDecision, facts: EdgeFacts): string {
+function pathFor(decision: ForwardDecision, facts: DoorFacts): string {
   return endpointPath(facts, decision.variant.filters.rewrite, matchedPrefix(decision.match, facts.path))
 }
 
@@ -266,7 +194,7 @@ function bodyRefusal(request: Request, rule: HttpRule): Refusal | undefined {
 /** No endpoint answered: we do. */
 function ownAnswer(
   decision: ForwardDecision | ReplyDecision,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   reason: Reason,
   attempts: readonly Attempt[],
   mirrors: readonly Mirrored[],
@@ -274,7 +202,7 @@ function ownAnswer(
 ): Tried {
   const status = refusal?.status ?? reasons[reason].status
   const page = pageText(facts, decision.rule, status)
-  const response = answerOurselves(facts.method, reason, status, refusal?.details, page)
+  const response = responseOf(answerOurselves(facts.method, reason, status, refusal?.details, page))
   return { response, isFromEndpoint: false, isRaw: false, reason, endpoint: undefined, attempts, mirrors }
 }
 
@@ -282,7 +210,7 @@ function ownAnswer(
 function finished(
   isolate: Isolate,
   decision: ForwardDecision | ReplyDecision,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   request: Request,
   tried: Tried,
 ): Outcome {

@@ -1,14 +1,15 @@
 // What an isolate holds between requests: the table, what it has seen, its keys. Made once, at the first request: at
 // module scope there is no clock and no chance.
 
+import { openSeen, type Seen } from '../shared/attempt/seen.ts'
 import { type CacheSeen, openCacheSeen } from '../shared/cache/exchange.ts'
 import type { Ban } from '../shared/cache/purge.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { type HttpMetrics, openHttpMetrics, renderHttpMetrics } from '../shared/metrics/http-metrics.ts'
+import { createObserved } from '../shared/pool/observed.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
 import { cookieKeysOf, type Env, variablesOf } from './env.ts'
-import { openSeen, type Seen } from './observed.ts'
 import { type OperatorApp, openOperator } from './operator.ts'
 
 export interface Isolate {
@@ -31,7 +32,10 @@ export interface Isolate {
 /** Throws ConfigError when a variable of the config is unset here or makes an address that cannot be read. */
 export function openIsolate(config: Config, env: Env): Isolate {
   const table = compile(config, variablesOf(env))
-  const seen = openSeen(table)
+  const size = { slots: table.slots.size, pools: table.pools.length }
+  // Each isolate starts its round robin elsewhere: a thousand fresh ones must not all begin with the first endpoint.
+  const firstTurn = Math.floor(Math.random() * 0x1_0000_0000)
+  const seen = openSeen(createObserved({ ...size, shared: false, firstTurn }), size)
   const metrics = openHttpMetrics(table)
   const token = env.FOURSEVEN_OPERATOR_TOKEN
   return {

@@ -1,16 +1,15 @@
 // One try: a request to one endpoint, until its response headers.
 
-import { type FailureClass, verdictOf } from '../shared/attempt/classes.ts'
-import type { AttemptEvent } from '../shared/attempt/machine.ts'
+import { verdictOf } from '../shared/attempt/classes.ts'
 import { type Body, bodyOf } from '../shared/attempt/plan.ts'
-import { readRetryAfter } from '../shared/attempt/retry-after.ts'
+import type { TryEnd } from '../shared/attempt/tries.ts'
 import type { RetryConfig } from '../shared/config/parse.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import { type EndpointUrl, endpointUrl } from '../shared/http/endpoint-url.ts'
+import type { DoorFacts } from '../shared/http/request-facts.ts'
 import type { Outcome as Verdict } from '../shared/pool/observed.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
 import type { Env } from './env.ts'
-import type { EdgeFacts } from './facts.ts'
 
 /** What is sent of a request's body: nothing, bytes that were read before, or the stream as it comes, once. */
 export interface Upload {
@@ -20,17 +19,20 @@ export interface Upload {
   readonly isLong: boolean
 }
 
-export type TryEnd =
-  | { readonly outcome: number; readonly response: Response; readonly ms: number; readonly at: number }
-  | {
-      readonly outcome: FailureClass
-      readonly response: undefined
-      readonly reason: Reason
-      /** What the runtime said; for the record only. */
-      readonly says: string | undefined
-      readonly ms: number
-      readonly at: number
-    }
+/** A request as its endpoint sees it. */
+export interface Sent {
+  readonly request: Request
+  readonly headers: Headers
+  readonly upload: Upload
+  /** An encoded answer is read as it came: it may be stored. */
+  readonly isRaw: boolean
+  /** With query, as rewritten. */
+  readonly path: string
+  /** The Host it is to see; undefined leaves it to the way it is called. */
+  readonly host: string | undefined
+}
+
+type EdgeTryEnd = TryEnd<Response>
 
 /**
  * Reads a short body of known length whole, even one that may be sent only once: what breaks or runs out afterwards is the
@@ -64,7 +66,7 @@ export interface Target extends EndpointUrl {
  */
 export function targetOf(
   endpoint: Endpoint,
-  facts: EdgeFacts,
+  facts: DoorFacts,
   path: string,
   bindings: Env,
   host: string | undefined,
@@ -98,7 +100,7 @@ export async function tryEndpoint(
   timeoutMs: number,
   clock: AbortController,
   isRaw: boolean,
-): Promise<TryEnd> {
+): Promise<EdgeTryEnd> {
   const began = Date.now()
   if (target === 'unbound') return { ...UNBOUND, at: began }
   const timer = upload.isLong ? null : setTimeout(() => clock.abort(), timeoutMs)
@@ -108,51 +110,40 @@ export async function tryEndpoint(
     const reason = strangeness(response)
     if (reason === undefined) return { outcome: response.status, response, ms: at - began, at }
     drop(response)
-    return { outcome: 'sent', response: undefined, reason, says: `status ${response.status}`, ms: at - began, at }
+    const says = `status ${response.status}`
+    return { outcome: 'sent', ...NO_RESPONSE, reason, says, ms: at - began, at }
   } catch (error) {
     const at = Date.now()
     const ms = at - began
     if (clock.signal.aborted) {
-      return { outcome: 'timeout', response: undefined, reason: 'http_response_timeout', says: undefined, ms, at }
+      return { outcome: 'timeout', ...NO_RESPONSE, reason: 'http_response_timeout', says: undefined, ms, at }
     }
     const says = error instanceof Error ? error.message : String(error)
     // What a bound Worker throws comes here as it is: it has the request and gives no answer.
     if (target.via !== undefined) {
-      return { outcome: 'sent', response: undefined, reason: 'connection_terminated', says, ms, at }
+      return { outcome: 'sent', ...NO_RESPONSE, reason: 'connection_terminated', says, ms, at }
     }
     // What the network does to us is an Error; a TypeError says that we asked for something impossible.
     if (error instanceof TypeError) throw error
     // The runtime does not tell a refused connection from one that broke.
-    return { outcome: 'connect-failure', response: undefined, reason: 'connection_terminated', says, ms, at }
+    return { outcome: 'connect-failure', ...NO_RESPONSE, reason: 'connection_terminated', says, ms, at }
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** The try in the words of the attempt machine. */
-export function eventOf(end: TryEnd, attempt: number): AttemptEvent {
-  if (end.response !== undefined) {
-    const isBusy = end.outcome === 503 || end.outcome === 429
-    const retryAfterMs = isBusy ? readRetryAfter(end.response.headers.get('retry-after'), end.at) : undefined
-    return { type: 'status', attempt, status: end.outcome, retryAfterMs }
-  }
-  if (end.outcome === 'timeout') return { type: 'try-timeout', attempt }
-  // A body stream is spent even after a refused connection, and nobody says what was written.
-  return { type: 'failed', attempt, failure: end.outcome, reason: end.reason, isNothingWritten: false }
 }
 
 /**
  * What the outlier judge makes of it. When a streamed upload breaks or takes too long, nobody can say whether that was the
  * client or the endpoint: clients that go away or dawdle must not eject an endpoint.
  */
-export function verdictOn(end: TryEnd, upload: Upload): Verdict {
+export function verdictOn(end: EdgeTryEnd, upload: Upload): Verdict {
   const isStreamed = upload.body !== 'none' && upload.bytes === undefined
   const isAnyones = end.outcome === 'connect-failure' || end.outcome === 'timeout'
   return isStreamed && isAnyones ? 'neutral' : verdictOf(end.outcome)
 }
 
 /** Milliseconds to learn from: with a long upload they say more of the client; a failure that is no timeout says nothing. */
-export function latencyOf(end: TryEnd, upload: Upload): number {
+export function latencyOf(end: EdgeTryEnd, upload: Upload): number {
   return upload.isLong || (end.response === undefined && end.outcome !== 'timeout') ? -1 : end.ms
 }
 
@@ -203,11 +194,13 @@ function isBodiless(method: string): boolean {
   return method === 'GET' || method === 'HEAD'
 }
 
+/** A body stream is spent even after a refused connection, and nobody says what was written. */
+const NO_RESPONSE = { response: undefined, isNothingWritten: false } as const
 const NOTHING: Upload = { body: 'none', bytes: undefined, isLong: false }
 /** As if nobody listened there: another endpoint of the pool may answer. */
 const UNBOUND = {
   outcome: 'connect-failure',
-  response: undefined,
+  ...NO_RESPONSE,
   reason: 'proxy_configuration_error',
   says: 'nothing that can be fetched from is bound under this name',
   ms: 0,

@@ -30,6 +30,7 @@ export function checkTogether(config: Config, together: Together): void {
   checkKernelPools(config, together.addresses, together.findings)
   for (const route of config.routes) {
     if (route.layer !== 7) continue
+    checkDoors(route, together)
     checkClientAddress(route, config, together)
     checkSubrequests(route, config, together)
     checkHostRewrite(route, together)
@@ -66,8 +67,7 @@ function checkPoolUse(pool: PoolConfig, config: Config, { findings, broken, addr
     }
     for (const { place: here, address } of addresses.get(pool.name) ?? []) {
       if (schemes[address.scheme].includes(door)) continue
-      const wanted =
-        door === 'udp' ? 'udp://' : doors[door].layer === 4 ? 'tcp://, tls:// or unix:' : 'https:// or http://'
+      const wanted = spokenAt[door]
       const spoken =
         address.scheme === 'binding'
           ? 'to a binding of the Worker'
@@ -100,6 +100,26 @@ function featuresOf(pool: PoolConfig): [feature: string, inside: Place][] {
     asked.push([`pool.balance.${pool.balance.by}`, ['balance']])
   }
   return asked
+}
+
+/** What a rule asks that not all of its doors can do; the schema of HTTP rules is the same for them. */
+function checkDoors(route: HttpRoute, { findings, placeOf, doorOf }: Together): void {
+  for (const name of route.listeners) {
+    const door = doorOf.get(name)
+    if (door === undefined) continue
+    for (const rule of route.rules) {
+      const asked: [string, Place][] = []
+      if (rule.timeouts.connectMs !== undefined) asked.push(['rule.timeouts.connect', ['timeouts', 'connect']])
+      if (rule.timeouts.idleMs !== undefined) asked.push(['rule.timeouts.idle', ['timeouts', 'idle']])
+      if (rule.matches.some(match => match.countries.length > 0)) asked.push(['match.country', ['match']])
+      for (const [feature, inside] of asked) {
+        const able = features[feature]!
+        if (able.includes(door)) continue
+        const { message, mend } = describeLayer(feature, door, able)
+        findings.error('wrong-layer', [...placeOf.get(rule)!, ...inside], message, mend)
+      }
+    }
+  }
 }
 
 /** Splits of one name are one split: their users, weights and epochs are looked up by it. */
@@ -185,7 +205,7 @@ function checkListenersUsed(config: Config, { findings, broken }: Together): voi
 function checkClientAddress(route: HttpRoute, config: Config, { findings, placeOf }: Together): void {
   const blind = config.listeners.find(
     listener =>
-      listener.kind === 'edge' && listener.clientAddress.from === 'none' && route.listeners.includes(listener.name),
+      'clientAddress' in listener && listener.clientAddress.from === 'none' && route.listeners.includes(listener.name),
   )
   if (blind === undefined) return
   const pools = new Map(config.pools.map(pool => [pool.name, pool]))
@@ -197,7 +217,9 @@ function checkClientAddress(route: HttpRoute, config: Config, { findings, placeO
       'address-unknown',
       placeOf.get(rule)!,
       message,
-      'Say clientAddress "cloudflare", or name trustedProxies.',
+      blind.kind === 'edge'
+        ? 'Say clientAddress "cloudflare", or name trustedProxies.'
+        : 'Leave clientAddress out, or name trustedProxies.',
     )
   }
 }
@@ -255,7 +277,7 @@ function checkHostRewrite(route: HttpRoute, { findings, placeOf, addresses, door
     if (rule.action.do !== 'forward') continue
     for (const [index, { to, filters }] of rule.action.variants.entries()) {
       const host = filters.host ?? rule.filters.host
-      if (host === undefined || !('pool' in to)) continue
+      if (host === undefined || host === ENDPOINTS_HOST || !('pool' in to)) continue
       const out = (addresses.get(to.pool) ?? []).filter(({ address }) => !mayBeCalled(address, host))
       if (out.length === 0) continue
       const names = listNames(new Set(out.map(({ address }) => address.origin)), 'and')
@@ -274,4 +296,16 @@ function checkHostRewrite(route: HttpRoute, { findings, placeOf, addresses, door
 
 function countUsable(pool: PoolConfig): number {
   return pool.endpoints.filter(endpoint => endpoint.weight > 0).length
+}
+
+/** In place of a name: the endpoint's own. */
+const ENDPOINTS_HOST = 'endpoint'
+
+const spokenAt: Readonly<Record<Door, string>> = {
+  edge: 'https:// or http://',
+  http: 'https://, http://, h2c:// or unix:',
+  tcp: 'tcp://, tls:// or unix:',
+  tls: 'tcp://, tls:// or unix:',
+  udp: 'udp://',
+  kernel: 'tcp:// or udp://',
 }

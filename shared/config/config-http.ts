@@ -48,7 +48,10 @@ export interface FiltersInput {
     path?: string
     /** What replaces the prefix that the match consumed. */
     prefix?: string
-    /** The Host that the endpoint sees. At the edge only for `binding:` endpoints and those of the same zone. */
+    /**
+     * The Host that the endpoint sees; `endpoint` is its own. Default at the relay: the client's. At the edge only for
+     * `binding:` endpoints and those of the same zone, all others see their own.
+     */
     host?: string
   }
 }
@@ -182,6 +185,10 @@ export interface HttpTimeoutsInput {
   request?: Duration
   /** One try, to response headers. Default `15s`. */
   try?: Duration
+  /** Until an endpoint is connected, for each try that needs a new connection. Default `2s`. At the relay only. */
+  connect?: Duration
+  /** No byte either way once the answer has begun; WebSockets too. Default `1h`. At the relay only. */
+  idle?: Duration
 }
 
 export interface HttpRuleInput<
@@ -250,7 +257,7 @@ export interface CompressInput {
 
 interface HttpRouteHead<Listener extends string, Name extends string> {
   name: Name
-  /** Default: every `edge` listener. */
+  /** Default: every `edge` listener; where there is none, every `http` listener. */
   listener?: Listener | readonly Listener[]
   /** `app.example.com` or `*.example.com`; none means any host. */
   hostnames?: readonly string[]

@@ -6,6 +6,15 @@ import type { Duration, Size } from './config-values.ts'
 /** Where the truth about the client's address comes from. */
 export type ClientAddressInput = 'cloudflare' | 'none' | { trustedProxies: readonly string[] }
 
+export interface DoorLimitsInput {
+  /** A longer URL is answered 414. Default `16KiB`. */
+  maxUrl?: Size
+  /** More header fields are answered 431. Default 128. */
+  maxHeaders?: number
+  /** A larger header is answered 431. Default `32KiB`. */
+  maxHeaderBytes?: Size
+}
+
 export interface EdgeListenerInput {
   kind: 'edge'
   /** A request is served by the listener with the most specific hostname only. None means any host. */
@@ -16,14 +25,7 @@ export interface EdgeListenerInput {
   subrequests?: number
   /** For our own answers, the 404 without a route too. */
   errorPages?: ErrorPagesInput
-  limits?: {
-    /** A longer URL is answered 414. Default `16KiB`. */
-    maxUrl?: Size
-    /** More header fields are answered 431. Default 128. */
-    maxHeaders?: number
-    /** A larger header is answered 431. Default `32KiB`. */
-    maxHeaderBytes?: Size
-  }
+  limits?: DoorLimitsInput
   /** Add `Via` both ways. Default false: some endpoints stop compressing when they see it. */
   via?: boolean
 }
@@ -67,6 +69,30 @@ export interface ModeInput {
 
 export interface TcpListenerInput extends FlowListenerInput, ModeInput {
   kind: 'tcp'
+}
+
+/** HTTP/1.1 and HTTP/2 at the relay, one decision for each request. */
+export interface HttpListenerInput extends FlowListenerInput {
+  kind: 'http'
+  /** None means any host. */
+  hostnames?: readonly string[]
+  /** Default `{ trustedProxies: [] }`: the peer, as a PROXY header names it where one is required. */
+  clientAddress?: 'none' | { trustedProxies: readonly string[] }
+  /** For our own answers, the 404 without a route too. */
+  errorPages?: ErrorPagesInput
+  limits?: DoorLimitsInput
+  /** Add `Via` both ways. Default false. */
+  via?: boolean
+  /** TLS ends here, with the first certificate that has the name asked for, else the first of all. None: in the clear. */
+  certificates?: readonly CertificateInput[]
+  /** A PEM file: clients show a certificate that one of these authorities signed. Only with `certificates`. */
+  clientCa?: string
+  /** `false`: a client without a certificate is let in too. Default true. */
+  requireClientCertificate?: boolean
+  /** From the first byte of a request until its header is whole, and as long for a handshake. Default `10s`. */
+  headerTimeout?: Duration
+  /** How long a connection may stay without a request. Default `75s`. */
+  keepAliveTimeout?: Duration
 }
 
 export interface TlsListenerInput extends FlowListenerInput {
@@ -130,4 +156,9 @@ export interface UdpProxySourceInput extends ProxySourceInput {
   datagrams?: 'first' | 'each'
 }
 
-export type ListenerInput = EdgeListenerInput | TcpListenerInput | TlsListenerInput | UdpListenerInput
+export type ListenerInput =
+  | EdgeListenerInput
+  | HttpListenerInput
+  | TcpListenerInput
+  | TlsListenerInput
+  | UdpListenerInput

@@ -38,7 +38,7 @@ export function defineConfig<
   listeners: Listeners
   pools: Pools
   routes: readonly (
-    | HttpRouteInput<ListenersOf<Listeners, 'edge'>, keyof Pools & string, Name, Rule, Variant>
+    | HttpRouteInput<ListenersOf<Listeners, 'edge' | 'http'>, keyof Pools & string, Name, Rule, Variant>
     | FlowRouteInput<ListenersOf<Listeners, 'tcp' | 'tls'>, keyof Pools & string, TcpMatchInput, Name, Rule, Variant>
     | FlowRouteInput<ListenersOf<Listeners, 'tls'>, keyof Pools & string, TlsMatchInput, Name, Rule, Variant>
     | UdpRouteInput<ListenersOf<Listeners, 'udp'>, keyof Pools & string, Name, Rule, Variant>

@@ -74,6 +74,10 @@ export const defaults = {
   /** HAProxy's `timeout queue` follows `timeout connect`, often 5 s. */
   queueTimeout: '5s',
   peekTimeout: '3s',
+  /** HAProxy's `timeout http-request`, as its manual advises it against slow headers. */
+  headerTimeout: '10s',
+  /** nginx's `keepalive_timeout`. */
+  keepAliveTimeout: '75s',
   /** One TLS record, and more than any ClientHello with a post-quantum key share (some 2 KB) needs. */
   maxPeek: '16KiB',
   balance: 'round-robin',

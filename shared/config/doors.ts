@@ -2,15 +2,15 @@
 
 import type { EndpointAddress } from './endpoint-address.ts'
 
-/** Where traffic comes in. A door that is not open yet is refused by `parse` with a word on where its features will be. */
+/** Where traffic comes in. */
 export const doors = {
-  edge: { layer: 7, plane: 'workers', isOpen: true, says: 'the Worker at the edge' },
-  http: { layer: 7, plane: 'relay', isOpen: false, says: 'the relay, HTTP/1.1, HTTP/2 and gRPC per request' },
-  tcp: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, any TCP' },
-  tls: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, TLS by SNI and ALPN' },
-  udp: { layer: 4, plane: 'relay', isOpen: true, says: 'the relay, UDP sessions' },
+  edge: { layer: 7, plane: 'workers', says: 'the Worker at the edge' },
+  http: { layer: 7, plane: 'relay', says: 'the relay, HTTP/1.1, HTTP/2 and gRPC per request' },
+  tcp: { layer: 4, plane: 'relay', says: 'the relay, any TCP' },
+  tls: { layer: 4, plane: 'relay', says: 'the relay, TLS by SNI and ALPN' },
+  udp: { layer: 4, plane: 'relay', says: 'the relay, UDP sessions' },
   /** No kind of its own: a `tcp` or `udp` listener with mode `nat` or `dsr`. */
-  kernel: { layer: 4, plane: 'relay', isOpen: true, says: 'the kernel, NAT and direct server return' },
+  kernel: { layer: 4, plane: 'relay', says: 'the kernel, NAT and direct server return' },
 } as const
 
 export type Door = keyof typeof doors
@@ -45,8 +45,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'rule.retry.unsafe': L7,
   'rule.retry.maxBuffer': L7,
   'rule.retry.backoff': L7,
-  'rule.hedge': ['edge'],
-  'rule.mirrors': ['edge'],
+  'rule.hedge': L7,
+  'rule.mirrors': L7,
   // At the edge only for some endpoints: `check` names those that keep their own (`host-rewrite-at-edge`).
   'rule.filters.rewrite.host': L7,
   'rule.cors': L7,
@@ -57,8 +57,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'rule.compress': ['edge'],
   'rule.timeouts.request': L7,
   'rule.timeouts.try': L7,
-  'rule.timeouts.connect': ['tcp', 'tls'],
-  'rule.timeouts.idle': ['tcp', 'tls', 'udp', 'kernel'],
+  'rule.timeouts.connect': ['http', 'tcp', 'tls'],
+  'rule.timeouts.idle': ['http', 'tcp', 'tls', 'udp', 'kernel'],
   'variant.redirect': L7,
   'rule.session': ['udp'],
   'variant.reply': L7,
@@ -72,7 +72,7 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'split.force': L7,
   'split.expose': L7,
   'pool.affinity': L7,
-  'pool.tls': ['tcp', 'tls'],
+  'pool.tls': ['http', 'tcp', 'tls'],
   'listener.subrequests': ['edge'],
   'listener.errorPages': L7,
   'listener.limits': L7,
@@ -80,13 +80,16 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'listener.interface': ['kernel'],
   'listener.source': ['kernel'],
   'listener.seed': ['kernel'],
-  'listener.socketMode': ['tcp', 'tls'],
-  'listener.maxConnections': ['tcp', 'tls'],
-  'listener.proxyProtocol': ['tcp', 'tls', 'udp'],
-  'listener.maxConnectionsPerAddress': ['tcp', 'tls'],
-  'listener.acceptRate': ['tcp', 'tls'],
-  'listener.allow': ['tcp', 'tls', 'udp'],
-  'listener.deny': ['tcp', 'tls', 'udp'],
+  'listener.certificates': ['http', 'tls'],
+  'listener.headerTimeout': ['http'],
+  'listener.keepAliveTimeout': ['http'],
+  'listener.socketMode': ['http', 'tcp', 'tls'],
+  'listener.maxConnections': ['http', 'tcp', 'tls'],
+  'listener.proxyProtocol': ['http', 'tcp', 'tls', 'udp'],
+  'listener.maxConnectionsPerAddress': ['http', 'tcp', 'tls'],
+  'listener.acceptRate': ['http', 'tcp', 'tls'],
+  'listener.allow': ['http', 'tcp', 'tls', 'udp'],
+  'listener.deny': ['http', 'tcp', 'tls', 'udp'],
   'listener.key': ['udp', 'kernel'],
   'listener.key.quic': ['udp'],
   'listener.maxSessions': ['udp'],
@@ -96,10 +99,10 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'pool.sendProxy.version.1': ['tcp', 'tls'],
   'pool.sendProxy.datagrams.each': ['udp'],
   // At the edge probes come with the control objects: an isolate has no timer of its own and there are many of them.
-  'pool.probe': ['tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe': ['http', 'tcp', 'tls', 'udp', 'kernel'],
   'pool.probe.udp': ['udp', 'kernel'],
   'pool.limits': ['edge', 'http', 'tcp', 'tls', 'udp'],
-  'pool.queue': ['tcp', 'tls'],
+  'pool.queue': ['http', 'tcp', 'tls'],
   'pool.balance.hash.cookie': L7,
   'pool.balance.hash.header': L7,
   'pool.balance.hash.address': ALL,
@@ -113,9 +116,11 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
 export const schemes: Readonly<Record<EndpointAddress['scheme'], readonly Door[]>> = {
   https: L7,
   http: L7,
+  // HTTP/2 in the clear, both sides knowing (RFC 9113 section 3.3).
+  h2c: ['http'],
   binding: ['edge'],
   tcp: ['tcp', 'tls', 'kernel'],
   tls: ['tcp', 'tls'],
   udp: ['udp', 'kernel'],
-  unix: ['tcp', 'tls'],
+  unix: ['http', 'tcp', 'tls'],
 }

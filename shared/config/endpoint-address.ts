@@ -5,7 +5,7 @@ import { parseAddress, parseHostPort, socketPathProblem } from '../wire/address.
 import { pathProblem } from './path-text.ts'
 
 export interface EndpointAddress {
-  readonly scheme: 'http' | 'https' | 'tcp' | 'tls' | 'udp' | 'unix' | 'binding'
+  readonly scheme: 'http' | 'https' | 'h2c' | 'tcp' | 'tls' | 'udp' | 'unix' | 'binding'
   /** A name in lower case, an IPv4 literal, or an IPv6 literal without brackets; the name of a binding, the path of a unix socket. */
   readonly host: string
   /** What the name was resolved to, where the relay did so: connect there, and call it by `host`. */
@@ -45,7 +45,7 @@ export function parseEndpointAddress(text: string): EndpointAddress | string {
   if (authority.includes('@')) return 'a user or password does not belong in an address'
 
   const hasPort = /:\d*$/.test(authority) && !/^\[[^\]]*$/.test(authority)
-  const isFlow = scheme !== 'http' && scheme !== 'https'
+  const isFlow = scheme !== 'http' && scheme !== 'https' && scheme !== 'h2c'
   if (isFlow && !hasPort) return `a ${scheme}:// address needs a port`
   const place = parseHostPort(hasPort ? authority : `${authority}:${defaultPorts[scheme]}`)
   if (place === undefined) return `"${authority}" is not a host with an optional port`
@@ -107,14 +107,15 @@ export function isIpLiteral(host: string): boolean {
 
 /** The names are bounded so that no text makes the search slow. */
 const variablePattern = /\$\{([A-Za-z_][A-Za-z0-9_]{0,127})(?::-([^{}$]{0,1024}))?\}/g
-const defaultPorts: Readonly<Record<'http' | 'https' | 'tcp' | 'tls' | 'udp', number | undefined>> = {
+const defaultPorts: Readonly<Record<'http' | 'https' | 'h2c' | 'tcp' | 'tls' | 'udp', number | undefined>> = {
   http: 80,
+  h2c: 80,
   https: 443,
   tcp: undefined,
   tls: undefined,
   udp: undefined,
 }
 /** Planned: each comes with the door that can carry it. */
-const laterSchemes = ['h2c', 'grpc', 'grpcs', 'srv']
-const KNOWN = 'https://, http://, tcp://, tls://, udp://, unix: and binding:'
+const laterSchemes = ['grpc', 'grpcs', 'srv']
+const KNOWN = 'https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding:'
 const LONGEST = 2_048

@@ -1,9 +1,9 @@
 // Listeners: where traffic comes in.
 
 import { formatHostPort, type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
-import type { ClientAddressInput, EdgeListenerInput, TcpListenerInput, UdpListenerInput } from './config-listener.ts'
+import type { ClientAddressInput, DoorLimitsInput, TcpListenerInput, UdpListenerInput } from './config-listener.ts'
 import { bounds, defaults } from './defaults.ts'
-import { type Door, doors, kinds } from './doors.ts'
+import { type Door, kinds } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
 import type {
@@ -12,6 +12,7 @@ import type {
   EdgeListener,
   FlowPlace,
   Listener,
+  RelayHttpListener,
   TcpListener,
   TlsListener,
   UdpListener,
@@ -21,7 +22,7 @@ import { readKernel, readUdpKernel } from './parse-kernel.ts'
 import { readProxySources } from './parse-proxy.ts'
 import { readTlsEnding } from './parse-tls.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
-import { edgeListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
+import { edgeListener, httpListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadListeners {
@@ -43,6 +44,7 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
     doorOf.set(name, (door === 'tcp' || door === 'udp') && isKernels(raw) ? 'kernel' : door)
     if (door === 'udp') udp.add(name)
     if (door === 'edge') listeners.push(readEdge(name, raw, place, findings))
+    if (door === 'http') listeners.push(...readHttp(name, raw, place, findings))
     if (door === 'tcp') listeners.push(...readTcp(name, raw, place, findings))
     if (door === 'tls') listeners.push(...readTls(name, raw, place, findings))
     if (door === 'udp') listeners.push(...readUdp(name, raw, place, findings))
@@ -59,7 +61,7 @@ function isKernels(raw: unknown): boolean {
 
 function readKind(raw: unknown, place: Place, findings: Findings): Door | undefined {
   const kind = typeof raw === 'object' && raw !== null ? (raw as { kind?: unknown }).kind : undefined
-  const open = listNames(kinds.filter(door => doors[door].isOpen))
+  const open = listNames(kinds)
   const here = [...place, 'kind']
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     findings.error('wrong-type', place, 'a listener is an object', 'Write an object with a kind.')
@@ -70,11 +72,7 @@ function readKind(raw: unknown, place: Place, findings: Findings): Door | undefi
     const mend = kind === 'kernel' ? 'Write tcp or udp, with mode "nat" or "dsr".' : didYouMean(near, `Write ${open}.`)
     findings.error('unknown-kind', here, `${show(kind)} is not a kind of listener`, mend)
   } else {
-    const door = kind as Door
-    if (doors[door].isOpen) return door
-    const message = `listeners of kind "${door}" (${doors[door].says}) are not open yet`
-    findings.error('closed-door', here, message, `Open now: ${open}.`)
-    return door
+    return kind as Door
   }
   return undefined
 }
@@ -86,7 +84,7 @@ function readEdge(name: string, raw: unknown, place: Place, findings: Findings):
     kind: 'edge',
     name,
     hostnames: readHostnames(value?.hostnames, [...place, 'hostnames'], findings),
-    clientAddress: readClientAddress(value?.clientAddress, [...place, 'clientAddress'], findings),
+    clientAddress: readClientAddress(value?.clientAddress ?? 'cloudflare', [...place, 'clientAddress'], findings),
     subrequests: value?.subrequests ?? defaults.subrequests,
     errorPages: readErrorPages(value?.errorPages, [...place, 'errorPages'], findings),
     limits: readDoorLimits(value?.limits, [...place, 'limits'], findings),
@@ -94,7 +92,7 @@ function readEdge(name: string, raw: unknown, place: Place, findings: Findings):
   }
 }
 
-function readDoorLimits(input: EdgeListenerInput['limits'], place: Place, findings: Findings): DoorLimits {
+function readDoorLimits(input: DoorLimitsInput | undefined, place: Place, findings: Findings): DoorLimits {
   const { maxUrl, maxHeaders, maxHeaderBytes } = input ?? {}
   return {
     maxUrlBytes: readSize(maxUrl, defaults.maxUrl, bounds.urlBytes, [...place, 'maxUrl'], findings),
@@ -109,15 +107,33 @@ function readDoorLimits(input: EdgeListenerInput['limits'], place: Place, findin
   }
 }
 
-function readClientAddress(
-  input: ClientAddressInput | undefined,
-  place: Place,
-  findings: Findings,
-): ClientAddressSource {
-  if (input === undefined) return { from: 'cloudflare' }
+function readClientAddress(input: ClientAddressInput, place: Place, findings: Findings): ClientAddressSource {
   if (typeof input === 'string') return { from: input }
   const trustedProxies = readCidrs(input.trustedProxies, [...place, 'trustedProxies'], findings)
   return { from: 'peer', trustedProxies }
+}
+
+function readHttp(name: string, raw: unknown, place: Place, findings: Findings): RelayHttpListener[] {
+  const part = { name: 'listener', schema: httpListener, door: undefined }
+  const { value } = checkStructure(part, raw, place, findings)
+  if (value === undefined) return []
+  const readTime = (key: 'headerTimeout' | 'keepAliveTimeout'): number =>
+    readDuration(value[key], defaults[key], bounds.timeoutMs, [...place, key], findings)
+  const rest = {
+    hostnames: readHostnames(value.hostnames, [...place, 'hostnames'], findings),
+    clientAddress: readClientAddress(
+      value.clientAddress ?? { trustedProxies: [] },
+      [...place, 'clientAddress'],
+      findings,
+    ),
+    errorPages: readErrorPages(value.errorPages, [...place, 'errorPages'], findings),
+    limits: readDoorLimits(value.limits, [...place, 'limits'], findings),
+    hasVia: value.via ?? false,
+    ending: readTlsEnding(value, place, findings),
+    headerTimeoutMs: readTime('headerTimeout'),
+    keepAliveTimeoutMs: readTime('keepAliveTimeout'),
+  }
+  return readPlace(name, value, place, findings).map(common => ({ kind: 'http', ...common, ...rest }))
 }
 
 function readTcp(name: string, raw: unknown, place: Place, findings: Findings): TcpListener[] {
@@ -174,7 +190,11 @@ function readUdp(name: string, raw: unknown, place: Place, findings: Findings): 
 /** What listeners of flows have in common; none when the address cannot be read. */
 function readPlace(
   name: string,
-  value: Omit<TcpListenerInput, 'kind' | 'key'> & Pick<UdpListenerInput, 'proxyProtocol'>,
+  value: Pick<
+    TcpListenerInput,
+    'address' | 'socketMode' | 'maxConnections' | 'maxConnectionsPerAddress' | 'acceptRate' | 'allow' | 'deny'
+  > &
+    Pick<UdpListenerInput, 'proxyProtocol'>,
   place: Place,
   findings: Findings,
 ): readonly FlowPlace[] {

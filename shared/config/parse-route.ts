@@ -102,12 +102,15 @@ function readListenerNames(raw: Raw, place: Place, scope: RouteScope): { names: 
   const listener = raw['listener']
   if (doorOf === undefined) return { names: [], door: guessDoor(raw) }
   if (listener === undefined) {
-    const names = [...doorOf].filter(([, door]) => door === 'edge').map(([name]) => name)
-    if (names.length > 0 || [...doorOf.values()].includes(undefined)) return { names, door: 'edge' }
+    for (const door of ['edge', 'http'] as const) {
+      const names = [...doorOf].filter(([, other]) => other === door).map(([name]) => name)
+      if (names.length > 0 || [...doorOf.values()].includes(undefined)) return { names, door }
+    }
     const others = doorOf.size === 0 ? 'Add a listener first.' : `The listeners are ${listNames(doorOf.keys(), 'and')}.`
-    const message = '"listener" is missing: a route without one is for the edge, and there is no edge listener'
+    const message =
+      '"listener" is missing: a route without one is for the edge, and there is no edge listener, nor one of http'
     findings.error('missing-field', [...place, 'listener'], message, others)
-    return { names, door: guessDoor(raw) }
+    return { names: [], door: guessDoor(raw) }
   }
   const written = (Array.isArray(listener) ? listener : [listener]).filter(name => typeof name === 'string')
   const found = new Set<Door>()
@@ -140,7 +143,8 @@ function readListenerNames(raw: Raw, place: Place, scope: RouteScope): { names: 
     findings.error('mixed-transports', [...place, 'listener'], message, mend)
   }
   // Of listeners of several kinds the one that can do less says what the rules may ask.
-  const door = found.has('kernel') ? 'kernel' : found.has('tcp') ? 'tcp' : [...found][0]
+  const worst = (['kernel', 'tcp', 'edge'] as const).find(each => found.has(each))
+  const door = worst ?? [...found][0]
   return { names: [...new Set(written)].filter(name => doorOf.has(name)), door: door ?? guessDoor(raw) }
 }
 

@@ -260,7 +260,11 @@ function readHttpTimeouts(
       'Raise "request", which bounds all tries, or lower "try".',
     )
   }
-  return { requestMs, tryMs: Math.min(tryMs, requestMs) }
+  const readOne = (key: 'connect' | 'idle'): number | undefined =>
+    input?.[key] === undefined
+      ? undefined
+      : readDuration(input[key], '1ms', bounds.timeoutMs, [...place, key], findings)
+  return { requestMs, tryMs: Math.min(tryMs, requestMs), connectMs: readOne('connect'), idleMs: readOne('idle') }
 }
 
 function readMaxBody(input: Size | undefined, place: Place, findings: Findings): number | undefined {

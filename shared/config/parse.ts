@@ -92,7 +92,7 @@ export interface Config {
   readonly routes: readonly Route[]
 }
 
-export type Listener = EdgeListener | TcpListener | TlsListener | UdpListener
+export type Listener = EdgeListener | RelayHttpListener | TcpListener | TlsListener | UdpListener
 
 export interface EdgeListener {
   readonly kind: 'edge'
@@ -105,6 +105,20 @@ export interface EdgeListener {
   readonly errorPages: readonly ErrorPageConfig[]
   readonly limits: DoorLimits
   readonly hasVia: boolean
+}
+
+/** HTTP at the relay. */
+export interface RelayHttpListener extends FlowPlace {
+  readonly kind: 'http'
+  readonly hostnames: readonly string[]
+  readonly clientAddress: ClientAddressSource
+  readonly errorPages: readonly ErrorPageConfig[]
+  readonly limits: DoorLimits
+  readonly hasVia: boolean
+  /** Undefined: in the clear. */
+  readonly ending: TlsEndingConfig | undefined
+  readonly headerTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
 }
 
 export interface TcpListener extends FlowPlace {
@@ -326,7 +340,7 @@ export interface HttpRule {
   readonly retry: RetryConfig
   readonly hedge: HedgeConfig | undefined
   readonly mirrors: readonly MirrorConfig[]
-  readonly timeouts: { readonly requestMs: number; readonly tryMs: number }
+  readonly timeouts: HttpTimeouts
   readonly cors: CorsConfig | undefined
   readonly errorPages: readonly ErrorPageConfig[]
   /** Undefined when not limited. */
@@ -335,6 +349,14 @@ export interface HttpRule {
   readonly sample: number
   readonly cache: CacheConfig | undefined
   readonly compress: CompressConfig | undefined
+}
+
+export interface HttpTimeouts {
+  readonly requestMs: number
+  readonly tryMs: number
+  /** Undefined where it is not written: the default of the relay; the edge has neither. */
+  readonly connectMs: number | undefined
+  readonly idleMs: number | undefined
 }
 
 export interface FlowRule {
@@ -425,7 +447,7 @@ export interface Filters {
   readonly request: HeaderEdits
   readonly response: HeaderEdits
   readonly rewrite: { readonly kind: 'path' | 'prefix'; readonly value: string } | undefined
-  /** The Host that the endpoint is to see; undefined leaves it to the door. */
+  /** The Host that the endpoint is to see, `endpoint` for its own; undefined leaves it to the door. */
   readonly host: string | undefined
 }
 

@@ -268,6 +268,8 @@ const httpRuleFields = {
     .strictObject({
       request: duration('All tries, to response headers.').exactOptional(),
       try: duration('One try, to response headers.').exactOptional(),
+      connect: duration('At the relay: until an endpoint is connected.').exactOptional(),
+      idle: duration('At the relay: no byte either way once the answer has begun.').exactOptional(),
     })
     .exactOptional(),
   cors: cors.exactOptional(),
@@ -285,7 +287,9 @@ export const httpRulePart = z.strictObject({ ...ruleName, ...httpRuleFields, ...
 
 export const httpRouteHead = z.strictObject({
   ...routeName,
-  listener: listenerNames.meta({ description: 'Default: every edge listener.' }).exactOptional(),
+  listener: listenerNames
+    .meta({ description: 'Default: every edge listener; where there is none, every http listener.' })
+    .exactOptional(),
   hostnames: hostnames.exactOptional(),
 })
 

@@ -6,12 +6,22 @@ import { errorPages } from './schema-http.ts'
 import { hostnames } from './schema-route.ts'
 import { duration, list, nonEmpty, patterned, size, text, whole } from './schema-values.ts'
 
+const doorLimits = z.strictObject({
+  maxUrl: size('A longer URL is answered 414.').exactOptional(),
+  maxHeaders: whole(bounds.headers)
+    .meta({ description: 'More header fields are answered 431.', default: defaults.maxHeaders })
+    .exactOptional(),
+  maxHeaderBytes: size('A larger header is answered 431.').exactOptional(),
+})
+
+const trustedProxies = z.strictObject({ trustedProxies: z.array(z.string()).readonly() })
+
 export const edgeListener = z
   .strictObject({
     kind: z.literal('edge'),
     hostnames: hostnames.exactOptional(),
     clientAddress: z
-      .union([z.enum(['cloudflare', 'none']), z.strictObject({ trustedProxies: z.array(z.string()).readonly() })])
+      .union([z.enum(['cloudflare', 'none']), trustedProxies])
       .meta({ description: "Where the truth about the client's address comes from.", default: 'cloudflare' })
       .exactOptional(),
     subrequests: whole(bounds.subrequests)
@@ -21,15 +31,7 @@ export const edgeListener = z
       })
       .exactOptional(),
     errorPages: errorPages.exactOptional(),
-    limits: z
-      .strictObject({
-        maxUrl: size('A longer URL is answered 414.').exactOptional(),
-        maxHeaders: whole(bounds.headers)
-          .meta({ description: 'More header fields are answered 431.', default: defaults.maxHeaders })
-          .exactOptional(),
-        maxHeaderBytes: size('A larger header is answered 431.').exactOptional(),
-      })
-      .exactOptional(),
+    limits: doorLimits.exactOptional(),
     via: z.boolean().meta({ description: 'Add Via both ways.', default: false }).exactOptional(),
   })
   .meta({ id: 'EdgeListener', description: 'HTTP at the edge, by the Worker.' })
@@ -124,6 +126,40 @@ export const udpListener = z
   })
   .meta({ id: 'UdpListener', description: 'UDP at the relay, by session.' })
 
+const certificates = list(
+  z.strictObject({
+    cert: nonEmpty('A PEM file: the certificate, and behind it those that lead to its authority.'),
+    key: nonEmpty('A PEM file.'),
+  }),
+)
+
+const clientCertificates = {
+  clientCa: nonEmpty('A PEM file: clients show a certificate signed by one of these.').exactOptional(),
+  requireClientCertificate: z
+    .boolean()
+    .meta({ description: 'false: a client without a certificate is let in too.', default: true })
+    .exactOptional(),
+}
+
+export const httpListener = z
+  .strictObject({
+    kind: z.literal('http'),
+    ...flowListenerFields,
+    hostnames: hostnames.exactOptional(),
+    clientAddress: z
+      .union([z.literal('none'), trustedProxies])
+      .meta({ description: 'Whose word on the client address counts beside that of the peer.' })
+      .exactOptional(),
+    errorPages: errorPages.exactOptional(),
+    limits: doorLimits.exactOptional(),
+    via: z.boolean().meta({ description: 'Add Via both ways.', default: false }).exactOptional(),
+    certificates: certificates.meta({ description: 'TLS ends here. None: in the clear.' }).exactOptional(),
+    ...clientCertificates,
+    headerTimeout: duration('Until the header of a request is whole; and as long for a handshake.').exactOptional(),
+    keepAliveTimeout: duration('How long a connection may stay without a request.').exactOptional(),
+  })
+  .meta({ id: 'HttpListener', description: 'HTTP/1.1 and HTTP/2 at the relay.' })
+
 export const tcpListener = z
   .strictObject({ kind: z.literal('tcp'), ...flowListenerFields, ...modeFields })
   .meta({ id: 'TcpListener', description: 'TCP at the relay.' })
@@ -138,21 +174,10 @@ export const tlsListener = z
       .enum(['postgres'])
       .meta({ description: 'Clients ask in their own protocol before they speak TLS.' })
       .exactOptional(),
-    certificates: list(
-      z.strictObject({
-        cert: nonEmpty('A PEM file: the certificate, and behind it those that lead to its authority.'),
-        key: nonEmpty('A PEM file.'),
-      }),
-    )
-      .meta({ description: 'TLS ends here. None: it passes through.' })
-      .exactOptional(),
+    certificates: certificates.meta({ description: 'TLS ends here. None: it passes through.' }).exactOptional(),
     alpn: list(nonEmpty('A protocol: h2.'))
       .meta({ description: 'Protocols to agree on where TLS ends here, the favourite first.' })
       .exactOptional(),
-    clientCa: nonEmpty('A PEM file: clients show a certificate signed by one of these.').exactOptional(),
-    requireClientCertificate: z
-      .boolean()
-      .meta({ description: 'false: a client without a certificate is let in too.', default: true })
-      .exactOptional(),
+    ...clientCertificates,
   })
   .meta({ id: 'TlsListener', description: 'TLS at the relay, by server name and protocol.' })

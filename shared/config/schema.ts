@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { expectedCases } from './schema-expect.ts'
 import { flowRouteHead, flowRule, flowRuleWhole, udpRule, udpRuleWhole } from './schema-flow.ts'
 import { httpRouteHead, httpRule, httpRuleWhole, recording } from './schema-http.ts'
-import { edgeListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
+import { edgeListener, httpListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { endpoint, poolFields } from './schema-pool.ts'
 import { list, record, text } from './schema-values.ts'
 
@@ -24,7 +24,9 @@ const route = z
 
 export const configSchema = z.strictObject({
   $schema: text('Where an editor finds this schema.').exactOptional(),
-  listeners: record(z.discriminatedUnion('kind', [edgeListener, tcpListener, tlsListener, udpListener])).meta({
+  listeners: record(
+    z.discriminatedUnion('kind', [edgeListener, httpListener, tcpListener, tlsListener, udpListener]),
+  ).meta({
     description: 'Where traffic comes in, by name.',
   }),
   pools: record(z.strictObject({ ...poolFields, endpoints: list(endpoint) }).meta({ id: 'Pool' })).meta({

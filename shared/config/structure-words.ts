@@ -60,12 +60,7 @@ export function describeLayer(
   door: Door,
   able: readonly Door[],
 ): Pick<Description, 'message' | 'mend'> {
-  const open = able
-    .filter(other => listenerKinds.includes(other) && doors[other].isOpen)
-    .map(other => `"${other}" (${doors[other].says})`)
-  const later = able.filter(other => !doors[other].isOpen)
-  const now =
-    open.length > 0 ? `Put it on a route of a listener of kind ${open.join(' or ')}.` : 'No open door can do it.'
+  const open = able.filter(other => listenerKinds.includes(other)).map(other => `"${other}" (${doors[other].says})`)
   if (feature === 'pool.probe') {
     const wait = 'Leave it out: at the edge outliers are judged by real traffic.'
     return { message: `probes run at the relay only so far, not for "${door}" listeners`, mend: wait }
@@ -79,7 +74,7 @@ export function describeLayer(
     message: isSameLayer
       ? `${feature} is for listeners of kind ${listNames(able)}, and not for "${door}"`
       : `${feature} needs layer ${doors[able[0]!].layer}, and "${door}" listeners are layer ${doors[door].layer}`,
-    mend: later.length > 0 ? `${now} Not open yet: ${listNames(later, 'and')}.` : now,
+    mend: open.length > 0 ? `Put it on a route of a listener of kind ${open.join(' or ')}.` : 'No listener can do it.',
   }
 }
 

@@ -54,6 +54,8 @@ export interface ReplyDecision {
   readonly details: string | undefined
   /** As the config wrote it; undefined for an answer of our own. */
   readonly reply: ReplyConfig | undefined
+  /** Where there was no endpoint to be had; undefined when it did not come so far. */
+  readonly pool: Pool | undefined
   readonly cookies: readonly CookieOut[]
 }
 

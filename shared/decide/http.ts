@@ -71,7 +71,17 @@ function replyDecision(
   cookies: readonly CookieOut[],
 ): ReplyDecision {
   const { status } = reply
-  return { do: 'reply', rule, variant, reason: undefined, status, details: undefined, reply, cookies }
+  return {
+    do: 'reply',
+    rule,
+    variant,
+    reason: undefined,
+    status,
+    details: undefined,
+    reply,
+    pool: undefined,
+    cookies,
+  }
 }
 
 function forward(
@@ -99,7 +109,7 @@ function forward(
   if (first === undefined) {
     const reason = whyNone(pool, UNTRIED, observed, facts.now)
     const { status } = reasons[reason]
-    return { do: 'reply', rule, variant, reason, status, details: undefined, reply: undefined, cookies }
+    return { do: 'reply', rule, variant, reason, status, details: undefined, reply: undefined, pool, cookies }
   }
   return { do: 'forward', rule, match, variant, gates: NONE, pool, first, key, cookies }
 }
@@ -128,5 +138,6 @@ const NO_ROUTE: HttpDecision = {
   status: reasons.destination_not_found.status,
   details: undefined,
   reply: undefined,
+  pool: undefined,
   cookies: NONE,
 }

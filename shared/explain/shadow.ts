@@ -5,7 +5,7 @@
 // match costs one decision, and no reachable rule is ever reported.
 
 import { longestRegexText } from '../config/defaults.ts'
-import type { Config, Route } from '../config/parse.ts'
+import type { Config, EdgeListener, RelayHttpListener, Route } from '../config/parse.ts'
 import type { Problem } from '../config/problem.ts'
 import type { RequestFacts } from '../decide/facts.ts'
 import { matchHttp, takesPath, takesValue } from '../decide/match.ts'
@@ -219,12 +219,19 @@ function dedupe(problems: readonly Problem[]): Problem[] {
 /** A route none of whose hostnames its listeners get to serve: they name others, or a more specific listener takes them. */
 function unservedProblem(config: Config, route: Route, index: number): Problem[] {
   if (route.layer !== 7) return []
-  const listeners = config.listeners.flatMap(listener => (listener.kind === 'edge' ? [listener] : []))
+  const ofEdge = config.listeners.filter(listener => listener.kind === 'edge')
+  const listeners = config.listeners.filter(listener => listener.kind === 'edge' || listener.kind === 'http')
   const isServed = listeners.some(listener => {
     if (!route.listeners.includes(listener.name)) return false
     const served = servedHosts(listener.hostnames, route.hostnames)
     const hosts = served !== 'any' ? served : listener.hostnames.length > 0 ? listener.hostnames : [undefined]
-    return hosts.some(host => listenerFor(listeners, sampleHost(host)) === listener)
+    return hosts.some(
+      host =>
+        listenerFor<EdgeListener | RelayHttpListener>(
+          listener.kind === 'edge' ? ofEdge : [listener],
+          sampleHost(host),
+        ) === listener,
+    )
   })
   if (isServed) return []
   return [

@@ -5,6 +5,14 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { utf8ToBytes } from '@noble/hashes/utils.js'
 
+/** The keys in a text, comma separated: the first signs, all are believed. */
+export function splitKeys(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map(key => key.trim())
+    .filter(key => key !== '')
+}
+
 /**
  * `value.mac`, signed with the first key; the value as it is when there are no keys. The name is signed too: a signed
  * value does not fit another cookie.

@@ -53,9 +53,28 @@ export function openHttpMetrics(table: Table): HttpMetrics {
   return {
     seriesOf,
     series,
-    retries: new Float64Array(table.pools.length),
-    tries: new Float64Array(table.slots.size * outcomes.length),
+    retries: new Float64Array(most(table.poolIndexes)),
+    tries: new Float64Array(most(table.slots) * outcomes.length),
   }
+}
+
+/** The same counts under another table: what has the same name goes on, and what is gone keeps its numbers. */
+export function carryHttpMetrics(before: HttpMetrics, table: Table): HttpMetrics {
+  const after = openHttpMetrics(table)
+  const known = new Map(after.series.map(one => [`${one.route}\0${one.variant}`, one]))
+  for (const one of before.series) {
+    const same = known.get(`${one.route}\0${one.variant}`)
+    if (same === undefined) (after.series as Series[]).push(one)
+    else Object.assign(same, one)
+  }
+  return { ...after, retries: widened(before.retries, after.retries), tries: widened(before.tries, after.tries) }
+}
+
+/** The same numbers with room for as many as the other has. */
+function widened(numbers: Float64Array, other: Float64Array): Float64Array {
+  if (numbers.length >= other.length) return numbers
+  other.set(numbers)
+  return other
 }
 
 /** @param ms until the response headers */
@@ -155,6 +174,13 @@ function stateOf(observed: Observed, slot: number, now: number): (typeof states)
   if ((flags & isDraining) !== 0) return 'draining'
   if ((flags & isDown) !== 0) return 'down'
   return observed.ejectedUntil[slot]! > now ? 'ejected' : 'up'
+}
+
+/** Numbers are given over reloads, so with gaps. */
+function most(numbers: ReadonlyMap<string, number>): number {
+  let found = 0
+  for (const number of numbers.values()) found = Math.max(found, number + 1)
+  return found
 }
 
 function newSeries(route: string, variant: string): Series {

@@ -56,9 +56,13 @@ export function compileFlowListeners(
       allow: parseCidrs(listener.allow),
       deny: parseCidrs(listener.deny),
       peek: listener.kind === 'tls' ? listener.peek : undefined,
-      ending: listener.kind === 'tls' ? listener.ending : undefined,
+      ending: 'ending' in listener ? listener.ending : undefined,
       kernel: listener.kernel,
       sessionKey: listener.kind === 'udp' ? listener.key : undefined,
+      http:
+        listener.kind === 'http'
+          ? { headerTimeoutMs: listener.headerTimeoutMs, keepAliveTimeoutMs: listener.keepAliveTimeoutMs }
+          : undefined,
       proxySources: compileProxySources(listener.proxyProtocol),
       matches: mine,
       byName: groupByName(mine),

@@ -1,16 +1,20 @@
 // HTTP rules and the doors they stand at: patterns become regular expressions, conditions places in the facts, filters one
 // list of edits.
 
+import { defaults } from '../config/defaults.ts'
 import type {
   Config,
+  EdgeListener,
   Filters,
   HttpMatchConfig,
   HttpRoute,
   HttpRule as HttpRuleConfig,
   HttpVariantConfig,
   NamedValueMatch,
+  RelayHttpListener,
 } from '../config/parse.ts'
 import { planSubrequests } from '../config/subrequests.ts'
+import { parseDuration } from '../config/units.ts'
 import type { Pool } from '../pool/pool.ts'
 import { parseCidrs } from '../wire/address.ts'
 import { compileSplit } from './compile-split.ts'
@@ -25,6 +29,11 @@ import type { Condition, HttpDoor, HttpListener, HttpMatch, HttpRule, HttpVarian
 
 /** The name under which facts ask for the listeners of the edge. */
 export const EDGE_DOOR = 'edge'
+
+/** The same for an `http` listener of the relay. */
+export function httpDoorName(listener: string): string {
+  return `http ${listener}`
+}
 
 export function compileHttpRule(
   route: HttpRoute,
@@ -45,7 +54,11 @@ export function compileHttpRule(
     hedge: rule.hedge,
     mirrors: rule.mirrors.map(({ pool, percent }) => ({ pool: poolNamed(pool), share: percent / 100 })),
     subrequests: planSubrequests(rule, name => poolNamed(name).endpoints.filter(({ weight }) => weight > 0).length),
-    timeouts: rule.timeouts,
+    timeouts: {
+      ...rule.timeouts,
+      connectMs: rule.timeouts.connectMs ?? parseDuration(defaults.connectTimeout)!,
+      idleMs: rule.timeouts.idleMs ?? parseDuration(defaults.idleTimeout)!,
+    },
     cors: compileCors(rule.cors),
     pages: compilePages(rule.errorPages),
     maxBodyBytes: rule.maxBodyBytes ?? Number.POSITIVE_INFINITY,
@@ -165,24 +178,36 @@ function wholeValue(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`, 'u')
 }
 
+/** The listeners of the edge share one door, where the host says which is asked; each of the relay has its own. */
 export function compileHttpDoors(config: Config, matches: ReadonlyMap<HttpRoute, HttpMatch[]>): Map<string, HttpDoor> {
-  const listeners: HttpListener[] = config.listeners.flatMap(listener => {
-    if (listener.kind !== 'edge') return []
-    const entries: (readonly [string | undefined, HttpMatch])[] = []
-    for (const [route, routeMatches] of matches) {
-      if (!route.listeners.includes(listener.name)) continue
-      const hosts = servedHosts(listener.hostnames, route.hostnames)
-      for (const host of hosts === 'any' ? [undefined] : hosts) {
-        for (const match of routeMatches) entries.push([host, match])
-      }
+  const doors = new Map<string, { listeners: HttpListener[] }>()
+  for (const listener of config.listeners) {
+    if (listener.kind !== 'edge' && listener.kind !== 'http') continue
+    const name = listener.kind === 'edge' ? EDGE_DOOR : httpDoorName(listener.name)
+    const door = doors.get(name) ?? { listeners: [] }
+    door.listeners.push(compileHttpListener(listener, matches))
+    doors.set(name, door)
+  }
+  return doors
+}
+
+function compileHttpListener(
+  listener: EdgeListener | RelayHttpListener,
+  matches: ReadonlyMap<HttpRoute, HttpMatch[]>,
+): HttpListener {
+  const entries: (readonly [string | undefined, HttpMatch])[] = []
+  for (const [route, routeMatches] of matches) {
+    if (!route.listeners.includes(listener.name)) continue
+    const hosts = servedHosts(listener.hostnames, route.hostnames)
+    for (const host of hosts === 'any' ? [undefined] : hosts) {
+      for (const match of routeMatches) entries.push([host, match])
     }
-    const { name, hostnames, clientAddress, subrequests, limits, hasVia } = listener
-    const pages = compilePages(listener.errorPages)
-    return [
-      { name, port: 0, hostnames, clientAddress, subrequests, pages, limits, hasVia, index: buildRouteIndex(entries) },
-    ]
-  })
-  return listeners.length === 0 ? new Map() : new Map([[EDGE_DOOR, { listeners }]])
+  }
+  const { name, hostnames, clientAddress, limits, hasVia } = listener
+  const subrequests = listener.kind === 'edge' ? listener.subrequests : Number.POSITIVE_INFINITY
+  const port = listener.kind === 'edge' ? 0 : listener.port
+  const pages = compilePages(listener.errorPages)
+  return { name, port, hostnames, clientAddress, subrequests, pages, limits, hasVia, index: buildRouteIndex(entries) }
 }
 
 /** One for all, so that it stays in the processor's cache. */

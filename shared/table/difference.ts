@@ -1,7 +1,8 @@
 // What a reload changes: two tables compared by the names in them. Pure, so that a dry run says what the reload will do.
 
 import type { Endpoint, Pool } from '../pool/pool.ts'
-import type { FlowListener, FlowRule, FlowVariant, Table } from './table.ts'
+import { httpDoorName } from './compile-http.ts'
+import type { FlowListener, FlowRule, FlowVariant, HttpRule, HttpVariant, Table } from './table.ts'
 
 export interface Difference {
   readonly listeners: {
@@ -96,6 +97,26 @@ function ruleIn({ listener, rule, variant }: FlowPath, table: Table): Pick<FlowP
   const now = matches?.find(match => match.rule.id === rule.id)?.rule
   const same = now?.variants.find(({ name }) => name === variant.name)
   return same === undefined || same.pool.name !== variant.pool.name ? undefined : { rule: now!, variant: same }
+}
+
+/** The same of a request. */
+export function isRequestGone({ listener, rule, variant, endpoint }: RequestPath, table: Table): boolean {
+  const { listeners } = table.httpDoors.get(httpDoorName(listener)) ?? { listeners: [] }
+  const matches = listeners.flatMap(({ index }) => index.hosts.flatMap(host => host.matches))
+  const now = matches
+    .find(match => match.rule.id === rule.id)
+    ?.variants.find(({ name, pool }) => name === variant.name && pool?.name === variant.pool?.name)
+  if (now === undefined) return true
+  if (endpoint === undefined || now.pool === undefined) return false
+  return !now.pool.endpoints.some(each => each.of === endpoint.of && each.address.origin === endpoint.address.origin)
+}
+
+export interface RequestPath {
+  readonly listener: string
+  readonly rule: HttpRule
+  readonly variant: HttpVariant
+  /** Undefined while none was asked. */
+  readonly endpoint: Endpoint | undefined
 }
 
 /** With another key the sessions of before could not be told apart any more: their listener begins anew. */

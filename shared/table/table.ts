@@ -6,6 +6,7 @@ import type {
   DoorLimits,
   Filters,
   HedgeConfig,
+  HttpTimeouts,
   KernelConfig,
   PeekConfig,
   RedirectConfig,
@@ -35,7 +36,7 @@ export interface Table {
   readonly slots: ReadonlyMap<string, number>
   /** Pool name to its index in `observed`; kept over reloads, so with gaps. */
   readonly poolIndexes: ReadonlyMap<string, number>
-  /** By the name a plane gives its door in the facts: `edge`. */
+  /** By the name a plane gives its door in the facts: `edge`, or `httpDoorName` of a listener of the relay. */
   readonly httpDoors: ReadonlyMap<string, HttpDoor>
   /** By listener name. */
   readonly flowListeners: ReadonlyMap<string, FlowListener>
@@ -74,7 +75,7 @@ export interface HttpListener {
   readonly port: number
   readonly hostnames: readonly string[]
   readonly clientAddress: ClientAddressSource
-  /** How many requests the Worker may make for one of a client. */
+  /** How many requests may be made for one of a client; Infinity at the relay. */
   readonly subrequests: number
   readonly pages: readonly ErrorPage[] | undefined
   readonly limits: DoorLimits
@@ -101,7 +102,7 @@ export interface HttpRule {
   readonly mirrors: readonly Mirror[]
   /** What it may take at worst. */
   readonly subrequests: SubrequestPlan
-  readonly timeouts: { readonly requestMs: number; readonly tryMs: number }
+  readonly timeouts: { readonly [Each in keyof HttpTimeouts]: number }
   readonly cors: Cors | undefined
   readonly pages: readonly ErrorPage[] | undefined
   /** Infinity when not limited. */
@@ -200,8 +201,9 @@ export interface ForceRule {
   readonly to: number
 }
 
+/** A place at the relay where connections come in. */
 export interface FlowListener {
-  readonly kind: 'tcp' | 'tls' | 'udp'
+  readonly kind: 'http' | 'tcp' | 'tls' | 'udp'
   readonly name: string
   /** An address, a name, or the path of a unix socket. */
   readonly host: string
@@ -224,7 +226,9 @@ export interface FlowListener {
   readonly proxySources: readonly { readonly cidr: Cidr; readonly isRequired: boolean; readonly isInEach: boolean }[]
   /** Undefined: this program carries the bytes. */
   readonly kernel: KernelConfig | undefined
-  /** In rank order: see `flowSteps`. */
+  /** Of an `http` listener. */
+  readonly http: { readonly headerTimeoutMs: number; readonly keepAliveTimeoutMs: number } | undefined
+  /** In rank order: see `flowSteps`. None at an `http` listener, whose requests are matched one by one. */
   readonly matches: readonly FlowMatch[]
   /** The same by server name, whole or wildcard, each in rank order. */
   readonly byName: ReadonlyMap<string, readonly FlowMatch[]>

@@ -3,8 +3,9 @@
 
 import { describe, expect, it } from 'vitest'
 import { parse } from '../../shared/config/parse.ts'
+import type { DoorFacts } from '../../shared/http/request-facts.ts'
 import { compile } from '../../shared/table/compile.ts'
-import { type EdgeFacts, readFacts } from '../../workers/facts.ts'
+import { readFacts } from '../../workers/facts.ts'
 
 const { config } = parse(
   {
@@ -20,7 +21,7 @@ const { config } = parse(
 const table = compile(config)
 
 describe('a URL is read', () => {
-  const cases: readonly [url: string, facts: Partial<EdgeFacts>][] = [
+  const cases: readonly [url: string, facts: Partial<DoorFacts>][] = [
     ['http://app.test', { scheme: 'http', host: 'app.test', port: 0, path: '/', search: '' }],
     ['https://APP.test.:8443/a?b=/c', { scheme: 'https', host: 'app.test', port: 8443, path: '/a', search: '?b=/c' }],
     ['http://app.test?b=/c', { host: 'app.test', path: '/', search: '?b=/c' }],
@@ -72,7 +73,7 @@ it('the most specific listener says who the client is', () => {
 })
 
 /** Not a `Request`: that of Node mends the URL. */
-function factsOf(url: string, headers: Readonly<Record<string, string | undefined>> = {}): EdgeFacts {
+function factsOf(url: string, headers: Readonly<Record<string, string | undefined>> = {}): DoorFacts {
   const get = (name: string) => headers[name] ?? null
   return readFacts({ url, method: 'GET', headers: { get } } as never, table, [], 1_000)
 }

@@ -77,7 +77,7 @@ describe('defineConfig', () => {
 
   test('refuses at layer 7 what only layer 4 can do', () => {
     // @ts-expect-error
-    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', timeouts: { idle: '1h' } }] })
+    defineConfig({ listeners, pools, routes: [{ name: 'r', pool: 'app', match: { sni: 'app.test' } }] })
   })
 
   test('takes what is in a ClientHello at a tls listener, and refuses it at a tcp listener', () => {

@@ -93,7 +93,7 @@ describe('what cannot be is told', () => {
     ['more at once than a Worker has connections', config({ hedge: { after: 'p95' }, mirrors: Array.from({ length: 5 }, () => ({ pool: 'shadow' })) }),
       ['warning', 'too-many-at-once', 'routes[0]', '7 requests may wait for an answer at once (hedge and mirrors), and a Worker has 6 connections', 'Name fewer mirrors: slow ones would keep a retry waiting.']],
     ['a hedge of a flow', { listeners: { db: { kind: 'tcp', address: '127.0.0.1:1' } }, pools: { sql: { endpoints: ['tcp://sql:1'] } }, routes: [{ name: 'f', listener: 'db', pool: 'sql', hedge: { after: 'p95' } }] },
-      ['error', 'wrong-layer', 'routes[0].hedge', 'rule.hedge needs layer 7, and "tcp" listeners are layer 4', 'Put it on a route of a listener of kind "edge" (the Worker at the edge).']],
+      ['error', 'wrong-layer', 'routes[0].hedge', 'rule.hedge needs layer 7, and "tcp" listeners are layer 4', 'Put it on a route of a listener of kind "edge" (the Worker at the edge) or "http" (the relay, HTTP/1.1, HTTP/2 and gRPC per request).']],
     ['a binding at the relay', { listeners: { db: { kind: 'tcp', address: '127.0.0.1:1' } }, pools: { sql: { endpoints: ['binding:SQL'] } }, routes: [{ name: 'f', listener: 'db', pool: 'sql' }] },
       ['error', 'wrong-scheme', 'pools.sql.endpoints[0]', 'route "f" on a "tcp" listener sends to this pool and cannot speak to a binding of the Worker', 'Write tcp://, tls:// or unix: here, or give the route a pool of its own.']],
   ]

@@ -38,12 +38,13 @@ const listener = (fields: unknown) => ({
 const variants = (...list: object[]) => onlyRule({ variants: list })
 const stable = { name: 'stable', weight: 9, pool: 'app' }
 const canary = { name: 'canary', weight: 1, pool: 'app' }
-const AT_EDGE = 'Put it on a route of a listener of kind "edge" (the Worker at the edge). Not open yet: "http".'
+const AT_EDGE =
+  'Put it on a route of a listener of kind "edge" (the Worker at the edge) or "http" (the relay, HTTP/1.1, HTTP/2 and gRPC per request).'
 const AT_TLS = 'Put it on a route of a listener of kind "tls" (the relay, TLS by SNI and ALPN).'
 const AT_FLOW =
   'Put it on a route of a listener of kind "tcp" (the relay, any TCP) or "tls" (the relay, TLS by SNI and ALPN) or "udp" (the relay, UDP sessions).'
-const AT_TCP =
-  'Put it on a route of a listener of kind "tcp" (the relay, any TCP) or "tls" (the relay, TLS by SNI and ALPN).'
+const AT_RELAY =
+  'Put it on a route of a listener of kind "http" (the relay, HTTP/1.1, HTTP/2 and gRPC per request) or "tcp" (the relay, any TCP) or "tls" (the relay, TLS by SNI and ALPN).'
 
 // biome-ignore format: a case is a line of config and a line for each problem
 const cases: readonly (readonly [name: string, config: unknown, ...problems: Expected[]])[] = [
@@ -70,7 +71,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['a number for a match', rule({ match: 5 }),
     ['wrong-type', 'routes[0].match', 'expected an object, found a number', 'Write an object here.']],
   ['gRPC at the edge', rule({ match: { grpc: { service: 'a.B' } } }),
-    ['wrong-layer', 'routes[0].match.grpc', 'match.grpc is for listeners of kind "http", and not for "edge"', 'No open door can do it. Not open yet: "http".']],
+    ['wrong-layer', 'routes[0].match.grpc', 'match.grpc is for listeners of kind "http", and not for "edge"', 'Put it on a route of a listener of kind "http" (the relay, HTTP/1.1, HTTP/2 and gRPC per request).']],
   ['true for a retry', rule({ retry: true }),
     ['wrong-type', 'routes[0].retry', 'expected an object or false, found true or false', 'Write an object or false here.']],
   ['a list for the pools', { listeners: { web }, pools: [], routes: [{ name: 'r', pool: 'app' }] },
@@ -94,9 +95,9 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['a variant without a weight', variants(stable, { name: 'canary', pool: 'app' }),
     ['missing-field', 'routes[0].variants[1].weight', '"weight" is missing', 'Add it; it is a number.']],
   ['a listener without a kind', listener({}),
-    ['missing-field', 'listeners.web.kind', '"kind" is missing', 'Write "edge", "tcp", "tls" or "udp".']],
+    ['missing-field', 'listeners.web.kind', '"kind" is missing', 'Write "edge", "http", "tcp", "tls" or "udp".']],
   ['a route without a listener where there is no edge', { listeners: { db }, pools: { sql }, routes: [flow({}).routes[0], { name: 'g', pool: 'sql' }] },
-    ['missing-field', 'routes[1].listener', '"listener" is missing: a route without one is for the edge, and there is no edge listener', 'The listeners are "db".']],
+    ['missing-field', 'routes[1].listener', '"listener" is missing: a route without one is for the edge, and there is no edge listener, nor one of http', 'The listeners are "db".']],
   ['a force from nowhere', onlyRule({ variants: [stable, canary], split: { force: { to: 'canary' } } }),
     ['missing-field', 'routes[0].split.force', 'nothing says where the force comes from', 'Add "header" or "cookie", or both.']],
   ['an empty text', pool({ endpoints: [''] }),
@@ -146,8 +147,6 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
     ['unknown-listener', 'routes[0].listener[1]', 'no listener is named "wbe"', 'Did you mean "web"?']],
   ['a kind nobody knows', listener({ kind: 'egde' }),
     ['unknown-kind', 'listeners.web.kind', '"egde" is not a kind of listener', 'Did you mean "edge"?']],
-  ['a door that is not open', { listeners: { web, dns: { kind: 'http', address: '127.0.0.1:53' } }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },
-    ['closed-door', 'listeners.dns.kind', 'listeners of kind "http" (the relay, HTTP/1.1, HTTP/2 and gRPC per request) are not open yet', 'Open now: "edge", "tcp", "tls" or "udp".']],
   ['two routes of one name', { listeners: { web }, pools: { app }, routes: [{ name: 'r', pool: 'app' }, { name: 'r', pool: 'app' }] },
     ['duplicate-name', 'routes[1].name', 'routes[0] has the name "r" already', 'Give each route its own name.']],
   ['two rules of one name', onlyRule({ rules: [{ name: 'a', pool: 'app' }, { name: 'a', pool: 'app' }] }),
@@ -188,7 +187,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['retry conditions at layer 4', flow({ retry: { on: ['502'] } }),
     ['wrong-layer', 'routes[0].retry.on', 'rule.retry.on needs layer 7, and "tcp" listeners are layer 4', AT_EDGE]],
   ['a connect timeout at layer 7', rule({ timeouts: { connect: '1s' } }),
-    ['wrong-layer', 'routes[0].timeouts.connect', 'rule.timeouts.connect needs layer 4, and "edge" listeners are layer 7', AT_TCP]],
+    ['wrong-layer', 'routes[0].timeouts.connect', 'rule.timeouts.connect is for listeners of kind "http", "tcp" or "tls", and not for "edge"', AT_RELAY]],
   ['cookie affinity of a pool at layer 4', { ...flow({}), pools: { sql: { ...sql, affinity: {} } } },
     ['wrong-layer', 'pools.sql.affinity', 'pool.affinity needs layer 7, and "tcp" listeners are layer 4: route "f" sends to this pool', AT_EDGE]],
   ['a flow hash of a pool at layer 7', pool({ balance: { hash: 'flow' } }),
@@ -281,8 +280,8 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
     ['bad-duration', 'pools.app.slowStart', '"30" is not a length of time', 'Write one such as "250ms", "2s", "5m", "1h" or "30d".']],
   ['a size in thousands', rule({ retry: { maxBuffer: '64KB' } }),
     ['bad-size', 'routes[0].retry.maxBuffer', '"64KB" is not a size', 'Write one such as "512B", "64KiB", "10MiB" or "1GiB".']],
-  ['an endpoint of a later scheme', pool({ endpoints: ['h2c://a'] }),
-    ['bad-address', 'pools.app.endpoints[0]', '"h2c://a": h2c: is not supported yet (https://, http://, tcp://, tls://, udp://, unix: and binding: are)', 'Write an address such as https://app.example.com or tcp://db.example.com:5432.']],
+  ['an endpoint of a later scheme', pool({ endpoints: ['grpc://a'] }),
+    ['bad-address', 'pools.app.endpoints[0]', '"grpc://a": grpc: is not supported yet (https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding: are)', 'Write an address such as https://app.example.com or tcp://db.example.com:5432.']],
   ['a listener without a port', { ...flow({}), listeners: { db: { kind: 'tcp', address: '127.0.0.1' } } },
     ['bad-address', 'listeners.db.address', '"127.0.0.1" is not an address to listen on', 'Write host and port, or a path: 127.0.0.1:5432, 0.0.0.0:5432, [::1]:5432 or unix:/run/app.sock.']],
   ['a variable that is not set', pool({ endpoints: ['${APP}'] }),
@@ -344,7 +343,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['a certificate without its key towards endpoints', { ...flow({}), pools: { sql: { ...sql, tls: { cert: 'c.pem' } } } },
     ['missing-field', 'pools.sql.tls.key', '"key" is missing: a certificate and its key go together', 'Name both files, or neither.']],
   ['TLS of a pool at the edge', pool({ tls: { verify: false } }),
-    ['wrong-layer', 'pools.app.tls', 'pool.tls needs layer 4, and "edge" listeners are layer 7: route "r" sends to this pool', AT_TCP]],
+    ['wrong-layer', 'pools.app.tls', 'pool.tls is for listeners of kind "http", "tcp" or "tls", and not for "edge": route "r" sends to this pool', AT_RELAY]],
   ['two listeners for any host', { listeners: { web, web2: web }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },
     ['duplicate-hostname', 'listeners.web2', 'listener "web" takes any host already', 'Give each hostname to one listener.']],
   ['two listeners for one host', { listeners: { web, a: { kind: 'edge', hostnames: ['a.example'] }, b: { kind: 'edge', hostnames: ['A.example.'] } }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },
@@ -381,14 +380,14 @@ test.each(warned.map(([name, config, ...problems]) => [name, config, problems] a
   },
 )
 
-test('a route on a listener that is not open yet is judged by that layer', () => {
+test('a route on a listener that cannot be read is judged by its layer', () => {
   const config = {
     listeners: { api: { kind: 'http' } },
     pools: { app },
     routes: [{ name: 'r', listener: 'api', pool: 'app', match: { sni: 'a.test' } }],
   }
   expect(problemsOf(config).map(({ code, path }) => `${code} ${path}`)).toEqual([
-    'closed-door listeners.api.kind',
+    'missing-field listeners.api.address',
     'wrong-layer routes[0].match.sni',
   ])
 })

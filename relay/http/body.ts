@@ -1,0 +1,122 @@
+// A body on its way through: who reads it off a connection pushes, who writes it out takes, and no more is held between
+// them than one of the two is behind.
+
+import type { Fields } from './fields.ts'
+
+/** Takes a body, chunk by chunk. */
+export interface Sink {
+  /** False: no more until `onDrain` is called. */
+  write(chunk: Buffer): boolean
+  /** The body is whole. */
+  end(trailers: Fields | undefined): void
+  /** It ended early: whoever reads it must not take it for whole. */
+  abort(): void
+  onDrain: () => void
+}
+
+/** Reads the connection that a body comes from. */
+export interface Producer {
+  /** The body is wanted now. */
+  begin(): void
+  resumeReading(): void
+  /** Nobody wants the rest. */
+  cancelReading(): void
+}
+
+export class Body {
+  /** What came so far, in bytes. */
+  bytes = 0
+  state: 'open' | 'whole' | 'broken' | 'cancelled' = 'open'
+  trailers: Fields | undefined
+  /** When the last of it came; `performance.now()`. */
+  movedAt = 0
+  /** Is told when it is whole, broken or cancelled. */
+  onEnd: () => void = nothing
+  private readonly producer: Producer
+  private sink: Sink | undefined
+  private early: Buffer[] = []
+  private earlyBytes = 0
+
+  constructor(producer: Producer) {
+    this.producer = producer
+  }
+
+  /** For the producer. False: stop reading until `resumeReading`. */
+  push(chunk: Buffer): boolean {
+    if (this.state !== 'open') return true
+    this.bytes += chunk.length
+    this.movedAt = performance.now()
+    if (this.sink !== undefined) return this.sink.write(chunk)
+    this.early.push(chunk)
+    this.earlyBytes += chunk.length
+    return this.earlyBytes < mostEarly
+  }
+
+  /** For the producer: that was all. */
+  finish(trailers: Fields | undefined): void {
+    if (this.state !== 'open') return
+    this.state = 'whole'
+    this.trailers = trailers
+    this.sink?.end(trailers)
+    this.onEnd()
+  }
+
+  /** For the producer: no more will come though it is not whole. */
+  break(): void {
+    if (this.state !== 'open') return
+    this.state = 'broken'
+    this.sink?.abort()
+    this.onEnd()
+  }
+
+  /** What came, when that is the whole body and nobody has taken it. */
+  takeWhole(): Buffer | undefined {
+    if (this.state !== 'whole' || this.sink !== undefined || this.trailers !== undefined) return undefined
+    const { early } = this
+    return early.length === 1 ? early[0] : Buffer.concat(early)
+  }
+
+  /** From here on all of it goes there, and nowhere else. */
+  sendTo(sink: Sink): void {
+    this.sink = sink
+    sink.onDrain = () => this.producer.resumeReading()
+    this.producer.begin()
+    let mayGoOn = true
+    for (const chunk of this.early.splice(0)) mayGoOn = sink.write(chunk)
+    if (this.state === 'whole') sink.end(this.trailers)
+    else if (this.state !== 'open') sink.abort()
+    else if (mayGoOn) this.producer.resumeReading()
+  }
+
+  /** Nobody wants what is left. */
+  cancel(): void {
+    if (this.state !== 'open') return
+    this.state = 'cancelled'
+    this.early = []
+    this.producer.cancelReading()
+    this.onEnd()
+  }
+
+  /** Nobody began to take it. */
+  get isUntouched(): boolean {
+    return this.sink === undefined
+  }
+}
+
+/** Reads a body of at most so many bytes whole. */
+export function readWhole(body: Body): Promise<Buffer | 'broken'> {
+  return new Promise(resolve => {
+    const chunks: Buffer[] = []
+    body.sendTo({
+      write: chunk => chunks.push(chunk) > 0,
+      end: () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
+      abort: () => resolve('broken'),
+      onDrain: nothing,
+    })
+  })
+}
+
+function nothing(): void {}
+
+/** Held of a body that nobody takes yet. */
+const mostEarly = 65_536

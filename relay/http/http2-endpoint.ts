@@ -1,0 +1,237 @@
+// HTTP/2 with an endpoint: many requests at a time on one connection, each a stream. A session that is full, closing or
+// silent is not asked any more.
+
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
+import type { Socket } from 'node:net'
+import { Body, type Producer, type Sink } from './body.ts'
+import { type Asker, type Call, failure, type Question } from './call.ts'
+import type { Fields } from './fields.ts'
+import { plainTrailers } from './http1-body.ts'
+import { fieldsOf, headersOf } from './http2-fields.ts'
+
+export class Http2Endpoint {
+  readonly session: ClientHttp2Session
+  open = 0
+  isClosed = false
+  private isLeaving = false
+  private lastUsed = performance.now()
+  private isPinged = false
+  private readonly watching: NodeJS.Timeout
+  private readonly onRoom: () => void
+  private readonly onClosed: (endpoint: Http2Endpoint) => void
+
+  /**
+   * @param socket connected, with TLS where there is to be TLS
+   * @param onRoom a stream has ended
+   * @param onClosed may not be asked any more
+   */
+  constructor(socket: Socket, onRoom: () => void, onClosed: (endpoint: Http2Endpoint) => void) {
+    this.onRoom = onRoom
+    this.onClosed = onClosed
+    this.session = connect('http://endpoint', {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: streamWindow },
+      maxSessionMemory: 64,
+    })
+    const { session } = this
+    session.setLocalWindowSize(sessionWindow)
+    session.on('error', nothing)
+    session.on('goaway', () => this.leave())
+    session.once('close', () => this.closed())
+    session.unref()
+    this.watching = setInterval(() => this.look(), pingMs).unref()
+  }
+
+  /** Whether one more stream fits, as the endpoint allows. */
+  get hasRoom(): boolean {
+    if (this.isClosed || this.isLeaving || this.session.closed) return false
+    return this.open < Math.min(this.session.remoteSettings?.maxConcurrentStreams ?? firstStreams, mostStreams)
+  }
+
+  ask(question: Question, asker: Asker): Call {
+    this.open += 1
+    this.lastUsed = performance.now()
+    return new Http2Call(this, question, asker)
+  }
+
+  ended(): void {
+    this.open -= 1
+    this.lastUsed = performance.now()
+    if (this.isLeaving && this.open === 0) this.session.close()
+    this.onRoom()
+  }
+
+  /** No new streams; those that are open go on. */
+  leave(): void {
+    if (this.isLeaving) return
+    this.isLeaving = true
+    if (this.open === 0) this.session.close()
+  }
+
+  destroy(): void {
+    this.session.destroy()
+  }
+
+  /** An endpoint that is gone without a word answers no ping; one that nobody asks is let go. */
+  private look(): void {
+    if (this.open === 0 && performance.now() - this.lastUsed > idleMs) {
+      this.leave()
+      return
+    }
+    if (this.isPinged) {
+      this.destroy()
+      return
+    }
+    this.isPinged = this.session.ping(() => {
+      this.isPinged = false
+    })
+  }
+
+  private closed(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    clearInterval(this.watching)
+    this.onClosed(this)
+  }
+}
+
+/** One stream: the request's sink and the answer's producer. */
+class Http2Call implements Call, Sink, Producer {
+  onDrain: () => void = nothing
+  private readonly endpoint: Http2Endpoint
+  private readonly question: Question
+  private readonly asker: Asker
+  private readonly stream: ClientHttp2Stream
+  private body: Body | undefined
+  private trailersOut: Fields | undefined
+  private trailersIn: Fields | undefined
+  private isAnswered = false
+  private isOver = false
+
+  constructor(endpoint: Http2Endpoint, question: Question, asker: Asker) {
+    this.endpoint = endpoint
+    this.question = question
+    this.asker = asker
+    const { method, path, scheme, authority, fields, upload, takesTrailers } = question
+    const headers = [':method', method, ':scheme', scheme, ':path', path, ':authority', authority]
+    headersOf(fields, headers)
+    if (takesTrailers) headers.push('te', 'trailers')
+    if (upload.kind !== 'none' && upload.length !== undefined) headers.push('content-length', String(upload.length))
+    const endStream = upload.kind === 'none'
+    const isStreamed = upload.kind === 'stream'
+    this.stream = endpoint.session.request(headers, { endStream, waitForTrailers: isStreamed })
+    const { stream } = this
+    stream.on('response', (_, flags, raw: readonly string[]) => this.responded(raw, (flags & endOfStream) !== 0))
+    stream.on('headers', (_, __, raw: readonly string[]) => {
+      const { status, fields: informed } = fieldsOf(raw)
+      if (!this.isOver) asker.informed(status, informed)
+    })
+    stream.on('trailers', (_, __, raw: readonly string[]) => {
+      this.trailersIn = plainTrailers(fieldsOf(raw).fields)
+    })
+    stream.on('data', (chunk: Buffer) => {
+      if (this.body?.push(chunk) === false) stream.pause()
+    })
+    stream.on('aborted', () => this.body?.break())
+    stream.on('end', () => {
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.body?.finish(this.trailersIn)
+    })
+    stream.on('error', nothing)
+    stream.on('drain', () => this.onDrain())
+    stream.once('close', () => this.closed())
+    if (isStreamed) {
+      stream.on('wantTrailers', () => stream.sendTrailers(asHeaders(this.trailersOut)))
+      upload.body!.sendTo(this)
+    } else if (upload.kind === 'bytes') stream.end(upload.bytes)
+  }
+
+  cancel(): void {
+    this.isOver = true
+    this.stream.close(constants.NGHTTP2_CANCEL)
+  }
+
+  // The body of the request.
+
+  write(chunk: Buffer): boolean {
+    return this.stream.destroyed || this.stream.writableEnded ? true : this.stream.write(chunk)
+  }
+
+  end(trailers: Fields | undefined): void {
+    this.trailersOut = trailers
+    if (!this.stream.destroyed) this.stream.end()
+  }
+
+  abort(): void {
+    this.cancel()
+  }
+
+  // The body of the answer.
+
+  begin(): void {}
+
+  resumeReading(): void {
+    this.stream.resume()
+  }
+
+  cancelReading(): void {
+    this.cancel()
+  }
+
+  private responded(raw: readonly string[], isWhole: boolean): void {
+    if (this.isOver) return
+    this.isAnswered = true
+    const { status, fields } = fieldsOf(raw)
+    if (isWhole || this.question.method === 'HEAD') {
+      this.asker.answered({ status, fields, body: undefined, upgraded: undefined })
+      return
+    }
+    this.body = new Body(this)
+    this.asker.answered({ status, fields, body: this.body, upgraded: undefined })
+  }
+
+  private closed(): void {
+    const { rstCode } = this.stream
+    this.endpoint.ended()
+    this.body?.break()
+    if (this.isOver || this.isAnswered) return
+    this.isOver = true
+    const { upload } = this.question
+    const isUntouched = upload.kind !== 'stream' || upload.body!.bytes === 0
+    // The endpoint has done nothing with it (RFC 9113 section 8.7); also what came behind its GOAWAY.
+    if (rstCode === constants.NGHTTP2_REFUSED_STREAM) {
+      this.asker.failed(failure('connect-failure', 'connection_terminated', 'REFUSED_STREAM', isUntouched))
+    } else {
+      const says = codeNames.get(rstCode) ?? `stream closed with ${rstCode}`
+      this.asker.failed(failure('reset', 'connection_terminated', says))
+    }
+  }
+}
+
+function asHeaders(trailers: Fields | undefined): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null)
+  trailers?.forEach((value, name) => {
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
+  })
+  return headers
+}
+
+const codeNames: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants)
+    .filter(([name]) => /^NGHTTP2_[A-Z_]+$/.test(name))
+    .filter(([name]) =>
+      ['_ERROR', '_CLOSED', '_REFUSED', 'CANCEL', '_CALM', '_SECURITY'].some(end => name.endsWith(end)),
+    )
+    .map(([name, code]) => [code as number, name.replace('NGHTTP2_', '')]),
+)
+
+function nothing(): void {}
+
+const endOfStream = constants.NGHTTP2_FLAG_END_STREAM
+/** The high-water mark of a direction. */
+const streamWindow = 262_144
+const sessionWindow = 4_194_304
+/** Before the endpoint has said how many it takes (RFC 9113 section 6.5.2 recommends at least so many). */
+const firstStreams = 100
+const mostStreams = 1_000
+const pingMs = 20_000
+const idleMs = 60_000

@@ -1,0 +1,70 @@
+// What all http doors of a thread share beside what all doors share.
+
+import { growSeen, openSeen, type Seen } from '../../shared/attempt/seen.ts'
+import type { RequestRecord } from '../../shared/http/request-record.ts'
+import { carryHttpMetrics, type HttpMetrics, openHttpMetrics } from '../../shared/metrics/http-metrics.ts'
+import type { Table } from '../../shared/table/table.ts'
+import type { Plane } from '../door.ts'
+import { highest } from '../reload.ts'
+import { callNext } from '../waiting.ts'
+import type { Carriage } from './carrier.ts'
+import { Connections } from './connections.ts'
+import type { HttpConnection } from './exchange.ts'
+import type { LiveRequest } from './request.ts'
+
+/** The line of a request at the relay. */
+export type RelayRequestRecord = RequestRecord & {
+  readonly protocol: string
+  /** Until the answer had left. */
+  readonly totalMs: number
+}
+
+export class HttpPlane {
+  readonly shared: Plane
+  readonly seen: Seen
+  metrics: HttpMetrics
+  readonly connections: Connections
+  readonly carriage: Carriage
+  /** Not answered yet. */
+  readonly requests = new Set<LiveRequest>()
+  /** Clients' connections. */
+  readonly clients = new Set<HttpConnection>()
+  readonly cookieKeys: readonly string[]
+  readonly onRequest: (record: RelayRequestRecord) => void
+
+  constructor(shared: Plane, cookieKeys: readonly string[], onRequest: (record: RelayRequestRecord) => void) {
+    this.shared = shared
+    this.cookieKeys = cookieKeys
+    this.onRequest = onRequest
+    this.seen = openSeen(shared.observed, sizeOf(shared.table))
+    this.metrics = openHttpMetrics(shared.table)
+    this.connections = new Connections(() => shared.poolTls)
+    this.carriage = {
+      observed: shared.observed,
+      metrics: () => this.metrics,
+      connections: this.connections,
+      now: shared.host.now,
+      onFree: pool => callNext(shared.waiting, pool.name),
+    }
+  }
+
+  /** Another table is in force. */
+  follow(table: Table): void {
+    growSeen(this.seen, sizeOf(table))
+    this.metrics = carryHttpMetrics(this.metrics, table)
+    this.connections.follow(table.pools)
+  }
+
+  /** Of a request or a connection: who waits for all of them to be over is told when they are. */
+  onEnded(): void {
+    if (this.isOver) this.shared.onEnded()
+  }
+
+  get isOver(): boolean {
+    return this.clients.size === 0 && this.requests.size === 0
+  }
+}
+
+function sizeOf({ slots, poolIndexes }: Table): { slots: number; pools: number } {
+  return { slots: highest(slots) + 1, pools: highest(poolIndexes) + 1 }
+}

@@ -124,13 +124,14 @@ function announce(config: Config, planes: Planes, demo: readonly DemoEndpoint[],
   const rows = [
     ...config.listeners.flatMap((listener): Row[] => {
       const { name, kind } = listener
-      // All of the edge are one Worker: the request's host says which of them takes it.
-      if (listener.kind === 'edge') {
-        const hosts = listener.hostnames.join(', ') || 'any host'
-        return edge === undefined ? [] : [{ plane: 'edge', name, kind, address: `http://${placeText(edge)}`, hosts }]
+      const hosts = 'hostnames' in listener ? { hosts: listener.hostnames.join(', ') || 'any host' } : {}
+      if (kind === 'edge') {
+        // All of the edge are one Worker: the request's host says which of them takes it.
+        return edge === undefined ? [] : [{ plane: 'edge', name, kind, address: `http://${placeText(edge)}`, ...hosts }]
       }
       const place = listeners.get(name)
-      return place === undefined ? [] : [{ plane: 'relay', name, kind, address: addressOf(kind, place) }]
+      const scheme = kind === 'http' && listener.ending !== undefined ? 'https' : kind
+      return place === undefined ? [] : [{ plane: 'relay', name, kind, address: addressOf(scheme, place), ...hosts }]
     }),
     ...demo.map(({ name, address }): Row => ({ plane: 'demo', name, address })),
   ]
@@ -156,12 +157,12 @@ interface Row {
   readonly address: string
   /** Of a listener. */
   readonly kind?: string
-  /** Which hosts a listener of the edge takes. */
+  /** Which hosts a listener of requests takes. */
   readonly hosts?: string
 }
 
-function addressOf(kind: string, place: Place): string {
-  return place.host.startsWith('/') ? `unix:${place.host}` : `${kind}://${placeText(place)}`
+function addressOf(scheme: string, place: Place): string {
+  return place.host.startsWith('/') ? `unix:${place.host}` : `${scheme}://${placeText(place)}`
 }
 
 /** Collects `--service NAME=file` into one object. */

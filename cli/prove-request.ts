@@ -1,13 +1,16 @@
-// What the request of a case gets: the Worker's own facts, decision and edits, over every choice that chance may make.
+// What the request of a case gets: the door's own facts, decision and edits, over every choice that chance may make.
 
+import { hostFor } from '../relay/http/request.ts'
 import type { AskedRequest } from '../shared/config/parse-expect.ts'
-import type { HttpDecision } from '../shared/decide/decision.ts'
+import type { ForwardDecision, HttpDecision } from '../shared/decide/decision.ts'
 import { decideHttp } from '../shared/decide/http.ts'
 import { type Candidate, explainAtDoor, explainHttp, type HttpExplanation } from '../shared/explain/http.ts'
 import { editRequest } from '../shared/http/edit.ts'
 import { refusalOf } from '../shared/http/refuse.ts'
-import type { DoorFacts } from '../shared/http/request-facts.ts'
+import { type DoorFacts, readRequestFacts } from '../shared/http/request-facts.ts'
+import { splitUrl } from '../shared/http/target.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
+import { httpDoorName } from '../shared/table/compile-http.ts'
 import type { Table } from '../shared/table/table.ts'
 import { editAnswer } from '../workers/edit.ts'
 import { readFacts } from '../workers/facts.ts'
@@ -16,8 +19,51 @@ import type { Isolate } from '../workers/isolate.ts'
 import { askedRequest } from './asked-request.ts'
 import type { Outcome } from './prove.ts'
 
+/** Where a request is asked. */
+export interface ProvenDoor {
+  readonly isolate: Isolate
+  readonly read: (request: Request, ask: AskedRequest) => DoorFacts
+  /** The Host that the endpoint sees, which is asked for `url`. */
+  readonly hostFor: (sent: ForwardDecision, url: URL, facts: DoorFacts) => string
+}
+
+/** The Worker. */
+export function edgeDoor(isolate: Isolate): ProvenDoor {
+  return {
+    isolate,
+    read: request => readFacts(request, isolate.table, isolate.cookieKeys, Date.now()),
+    hostFor: (_, url) => url.host,
+  }
+}
+
+/** An `http` listener of the relay, whose clients are its peers. */
+export function httpDoor(isolate: Isolate, listener: string): ProvenDoor {
+  return {
+    isolate,
+    read: (request, { address }) => {
+      const url = splitUrl(request.url)
+      const { headers, method } = request
+      const arrived = {
+        ...url,
+        door: httpDoorName(listener),
+        said: headers.get('host'),
+        method,
+        peer: address ?? CLIENT,
+        header: (name: string) => headers.get(name),
+        country: () => undefined,
+        protocol: () => 'HTTP/1.1',
+      }
+      const chance = { word: () => 0, requestId: () => 'case' }
+      return readRequestFacts(arrived, isolate.table, isolate.cookieKeys, Date.now(), chance)
+    },
+    hostFor: ({ first, variant }, _, { host, port }) =>
+      hostFor(first, variant.filters.host, port === 0 ? host : `${host}:${port}`),
+  }
+}
+
 /** Every outcome that the request may have; more than one where it is left to chance. A text says why it cannot be asked. */
-export async function proveRequest(ask: AskedRequest, isolate: Isolate): Promise<readonly Outcome[] | string> {
+export async function proveRequest(ask: AskedRequest, door: ProvenDoor): Promise<readonly Outcome[] | string> {
+  const { isolate } = door
   let request: Request
   try {
     const { url, method, headers, address, country } = ask
@@ -26,7 +72,7 @@ export async function proveRequest(ask: AskedRequest, isolate: Isolate): Promise
     return error instanceof Error ? error.message : String(error)
   }
   const { table } = isolate
-  const facts = readFacts(request, table, isolate.cookieKeys, Date.now())
+  const facts = door.read(request, ask)
   if (ask.listener !== undefined && facts.listener !== ask.listener) {
     return `it is served by ${facts.listener === undefined ? 'no listener' : `listener "${facts.listener}"`}, by its host ${facts.host}`
   }
@@ -36,12 +82,12 @@ export async function proveRequest(ask: AskedRequest, isolate: Isolate): Promise
   const refusal = refusalOf(request.url.length, request.headers, facts, table.instance)
   if (refusal !== undefined) {
     const explanation = explainAtDoor(table, facts, facts.listener, refusal)
-    return [await outcomeOf(refusal, explanation, facts, request, isolate, 0)]
+    return [await outcomeOf(refusal, explanation, facts, request, door, 0)]
   }
   const outcomes: Outcome[] = []
   for (const { decision, draw, observed } of byChance(table, facts)) {
     const explanation = explainHttp(table, facts, observed, draw)
-    outcomes.push(await outcomeOf(decision, explanation, facts, request, isolate, draw))
+    outcomes.push(await outcomeOf(decision, explanation, facts, request, door, draw))
   }
   return outcomes
 }
@@ -86,9 +132,10 @@ async function outcomeOf(
   explanation: HttpExplanation,
   facts: DoorFacts,
   request: Request,
-  isolate: Isolate,
+  door: ProvenDoor,
   draw: number,
 ): Promise<Outcome> {
+  const { isolate } = door
   const { rule } = decision
   const words = explanation.decision
   const sent = decision.do === 'forward' ? decision : undefined
@@ -98,7 +145,7 @@ async function outcomeOf(
     answer = (await carryOut(isolate, decision, facts, request, draw, NO_CONTEXT)).response
   } else {
     editRequest(requestHeaders, sent, facts, isolate.table.instance)
-    if (words.do === 'forward') requestHeaders.set('host', new URL(words.url).host)
+    if (words.do === 'forward') requestHeaders.set('host', door.hostFor(sent, new URL(words.url), facts))
     answer = editAnswer(new Response(null), isolate, sent, sent.first, facts, request, false)
   }
   const url = words.do === 'forward' ? new URL(words.url) : undefined
@@ -129,6 +176,8 @@ async function outcomeOf(
 const MOST_DRAWS = 200_000
 /** Endpoints of a pool: of 20 that are alike each is missed once in 28,000 cases. */
 const DRAWS = 256
+/** Of a block that is kept for documentation (RFC 5737). */
+const CLIENT = '192.0.2.1'
 const NO_CONTEXT = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} } as unknown as Parameters<
   typeof carryOut
 >[5]

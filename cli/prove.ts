@@ -3,17 +3,16 @@
 
 import { formatPlace } from '../shared/config/findings.ts'
 import type { Config } from '../shared/config/parse.ts'
-import type { ExpectedCase } from '../shared/config/parse-expect.ts'
+import type { AskedRequest, ExpectedCase } from '../shared/config/parse-expect.ts'
 import { partFor } from '../shared/config/part.ts'
 import type { Problem } from '../shared/config/problem.ts'
 import { reasons } from '../shared/decide/reason.ts'
 import { type Difference, differences, type Got } from '../shared/explain/expected.ts'
 import type { Candidate } from '../shared/explain/http.ts'
-import { compile } from '../shared/table/compile.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import { openIsolate } from '../workers/isolate.ts'
 import { proveFlow } from './prove-flow.ts'
-import { proveRequest } from './prove-request.ts'
+import { edgeDoor, httpDoor, proveRequest } from './prove-request.ts'
 import type { PlaneVariables } from './variables.ts'
 
 /** One thing that may come of a case. */
@@ -42,22 +41,40 @@ export async function prove(
   config: Config,
   variables: { readonly workers: PlaneVariables['workers']; readonly relay: PlaneVariables['relay'] | undefined },
 ): Promise<Proof> {
-  const isolate = openIsolate(partFor(config, 'workers'), withoutSecrets(variables.workers))
-  const relay = variables.relay && compile(partFor(config, 'relay'), variables.relay)
+  const edge = openIsolate(partFor(config, 'workers'), withoutSecrets(variables.workers))
+  const relay = variables.relay && openIsolate(partFor(config, 'relay'), withoutSecrets(variables.relay))
   const kinds = new Map(config.listeners.map(({ name, kind }) => [name, kind]))
   const kindOf = (listener: string) => kinds.get(listener)!
   const problems: Problem[] = []
   const reached: Outcome[] = []
   let asked = 0
   for (const one of cases) {
-    if (one.ask.kind === 'flow' && relay === undefined) continue
+    const { ask } = one
+    const listener = ask.kind === 'flow' ? ask.listener : listenerOf(ask, config)
+    const isRelays = listener !== undefined && kinds.get(listener) !== 'edge'
+    if (isRelays && relay === undefined) continue
     asked++
-    const outcomes = one.ask.kind === 'flow' ? proveFlow(one.ask, relay!) : await proveRequest(one.ask, isolate)
+    const outcomes =
+      ask.kind === 'flow'
+        ? proveFlow(ask, relay!.table)
+        : await proveRequest(ask, isRelays ? httpDoor(relay!, listener) : edgeDoor(edge))
     if (typeof outcomes !== 'string') reached.push(...outcomes)
     const problem = typeof outcomes === 'string' ? cannotAsk(one, outcomes) : judgeOutcomes(one, outcomes, kindOf)
     if (problem !== undefined) problems.push(problem)
   }
   return { problems, asked, reached }
+}
+
+/**
+ * The listener that a request without one is meant for; undefined: the edge, where the host decides. Of the relay's the one
+ * on the URL's port, else the first.
+ */
+function listenerOf({ listener, url }: AskedRequest, { listeners }: Config): string | undefined {
+  if (listener !== undefined || listeners.some(({ kind }) => kind === 'edge')) return listener
+  const doors = listeners.filter(each => each.kind === 'http')
+  const { port, protocol } = new URL(url)
+  const wanted = Number(port) || (protocol === 'https:' ? 443 : 80)
+  return (doors.find(door => door.port === wanted) ?? doors[0])?.name
 }
 
 /** Cookies of a case stand for what a browser keeps: nobody can sign them by hand. */

@@ -401,7 +401,7 @@ async function copyTo(
 }
 
 /** The Host that the endpoint sees. */
-function hostFor({ address }: Endpoint, wanted: string | undefined, clients: string): string {
+export function hostFor({ address }: Endpoint, wanted: string | undefined, clients: string): string {
   if (wanted === undefined) return clients
   if (wanted !== 'endpoint') return wanted
   if (address.scheme === 'unix') return 'localhost'

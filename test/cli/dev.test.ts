@@ -35,6 +35,7 @@ const MANY_YAML = `listeners:
   mq: { kind: tcp, address: '127.0.0.1:0' }
   tls: { kind: tls, address: '127.0.0.1:0' }
   dns: { kind: udp, address: '127.0.0.1:0' }
+  near: { kind: http, address: '127.0.0.1:0', hostnames: [near.example.com] }
 pools:
   mq: { endpoints: ['tcp://127.0.0.1:9'] }
   dns: { endpoints: ['udp://127.0.0.1:9'] }
@@ -43,6 +44,7 @@ routes:
   - { name: rest, listener: rest, reply: { status: 200, body: rest } }
   - { name: mq, listener: [mq, tls], pool: mq }
   - { name: dns, listener: dns, pool: dns }
+  - { name: near, listener: near, reply: { status: 200, body: near } }
 `
 
 interface Listening {
@@ -172,7 +174,20 @@ describe('fourseven dev CONFIG', () => {
       { plane: 'relay', name: 'mq', kind: 'tcp', address: expect.stringMatching(/^tcp:/) },
       { plane: 'relay', name: 'tls', kind: 'tls', address: expect.stringMatching(/^tls:/) },
       { plane: 'relay', name: 'dns', kind: 'udp', address: expect.stringMatching(/^udp:/) },
+      {
+        plane: 'relay',
+        name: 'near',
+        kind: 'http',
+        address: expect.stringMatching(/^http:/),
+        hosts: 'near.example.com',
+      },
     ])
+    const near = await askHttp(
+      placeOf(listening[5]!.address),
+      { host: 'near.example.com', path: '/' },
+      AbortSignal.timeout(10_000),
+    )
+    expect(near.body.toString()).toBe('near')
     const edge = placeOf(listening[0]!.address)
     expect(placeOf(listening[1]!.address)).toEqual(edge)
     for (const [host, said] of [

@@ -83,6 +83,39 @@ test('flows too: by listener, address, server name and protocol', async () => {
   expect(code).toBe(0)
 })
 
+test("requests at the relay's http listeners: by the port of the URL, with the client's host and address", async () => {
+  const yaml = `listeners:
+  app: { kind: http, address: 0.0.0.0:8080, hostnames: [app.example.com] }
+  old: { kind: http, address: 0.0.0.0:8081 }
+pools:
+  app: { endpoints: ['http://app.internal:3000'] }
+routes:
+  - name: app
+    listener: app
+    rules:
+      - { name: api, match: { path: /api, address: 10.0.0.0/8 }, pool: app, filters: { rewrite: { prefix: /v1 } } }
+      - { name: all, pool: app, filters: { rewrite: { host: endpoint } } }
+  - { name: old, listener: old, redirect: { scheme: https, status: 301 } }
+expect:
+  - request: { url: 'http://app.example.com:8080/api/x', address: 10.1.1.1 }
+    gets:
+      rule: api
+      path: /v1/x
+      requestHeaders: { host: 'app.example.com:8080', x-forwarded-for: 10.1.1.1 }
+  - request: { url: http://app.example.com/api, listener: app }
+    gets: { rule: all, requestHeaders: { host: 'app.internal:3000' } }
+  - { request: 'http://x.example.com:8081/', gets: { status: 301, location: https://x.example.com/ } }
+  - { request: 'http://x.example.com:8080/', gets: { status: 404, reason: destination_not_found } }
+  - { request: 'http://x.example.com:8080/', gets: { route: app } }
+`
+  const { stdout, code } = await fourseven(['check', 'a.yaml'], { cwd: folderWith({ 'a.yaml': yaml }) })
+  expect(stdout).toMatch(
+    /^error {3}a\.yaml:23 expect\[4\]\.gets\.route: GET http:\/\/x\.example\.com:8080\/ gets no route, not "app"/,
+  )
+  expect(stdout).toContain('a.yaml: not ok, 1 error, 0 warnings')
+  expect(code).toBe(1)
+})
+
 describe('what does not hold is an error with its line, what was expected, what came and why', () => {
   const cases: readonly (readonly [what: string, yaml: string, says: RegExp])[] = [
     [

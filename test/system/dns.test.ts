@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import { client } from '../relay/lab.ts'
+import { dnsAnswer, dnsQuestion } from '../support/dns.ts'
 import { needs, pathOf } from '../support/needs.ts'
 import { knot } from '../support/servers.ts'
 import { configTo, isRecord, type Program, relayProgram, sum } from './program.ts'
@@ -83,8 +84,7 @@ async function dig(port: number, ...args: readonly string[]): Promise<string> {
 
 /** A message of TCP: its length, then a question for A records (RFC 1035 sections 4.1 and 4.2.2). */
 function questionFor(id: number, name: string): Buffer {
-  const labels = name.split('.').map(label => Buffer.concat([Buffer.of(label.length), Buffer.from(label)]))
-  const message = Buffer.concat([Buffer.of(id >> 8, id & 255, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0), ...labels, typeAAndClass])
+  const message = dnsQuestion(id, name)
   return Buffer.concat([Buffer.of(message.length >> 8, message.length & 255), message])
 }
 
@@ -97,12 +97,9 @@ async function answersOf(socket: Socket, count: number): Promise<(readonly [id: 
     while (bytes.length >= 2 && bytes.length >= 2 + bytes.readUInt16BE(0)) {
       const message = bytes.subarray(2, 2 + bytes.readUInt16BE(0))
       bytes = bytes.subarray(2 + message.length)
-      answers.push([message.readUInt16BE(0), message.subarray(-4).join('.')])
+      answers.push(dnsAnswer(message))
     }
     if (answers.length >= count) break
   }
   return answers
 }
-
-/** Of the root's empty label, then A and IN. */
-const typeAAndClass = Buffer.of(0, 0, 1, 0, 1)

@@ -8,7 +8,7 @@ import type { Reloaded } from '../relay/reload.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
-import { type Difference, isNothing } from '../shared/table/difference.ts'
+import { isNothing } from '../shared/table/difference.ts'
 import { shortPath } from './problems.ts'
 import { type RelayConfig, readRelayConfig } from './relay-config.ts'
 import type { Report } from './relay-report.ts'
@@ -74,12 +74,12 @@ export function reloadsOf(
   return { reload, close }
 }
 
-function outcomeOf({ difference, drained }: Reloaded): { difference: Difference; drained: number } {
-  return { difference, drained }
+function outcomeOf({ difference, drained, moving }: Reloaded): Reloaded {
+  return { difference, drained, moving }
 }
 
 /** `listeners: +db -old`, one for each kind of thing that changes; at least one. */
-export function differenceWords({ difference, drained }: Reloaded): string[] {
+export function differenceWords({ difference, drained, moving }: Reloaded): string[] {
   const { listeners, ...rest } = difference
   const marks = { added: '+', removed: '-', moved: '>', changed: '~' } as const
   const words = Object.entries({ listeners, ...rest }).flatMap(([kind, changes]) => {
@@ -90,5 +90,9 @@ export function differenceWords({ difference, drained }: Reloaded): string[] {
     return names.length === 0 ? [] : [`${kind}: ${shown}${names.length > 20 ? ` and ${names.length - 20} more` : ''}`]
   })
   if (drained > 0) words.push(`${drained} open ${drained === 1 ? 'flow is' : 'flows are'} drained`)
+  for (const { sessions, rule, endpoint } of moving) {
+    const what = sessions === 1 ? 'session of' : 'sessions of'
+    words.push(`${sessions} ${what} ${rule} on ${endpoint} ${sessions === 1 ? 'moves' : 'move'} with the next datagram`)
+  }
   return words.length === 0 ? ['nothing changed'] : words
 }

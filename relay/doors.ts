@@ -14,7 +14,7 @@ import { openHttpDoor } from './http.ts'
 import { type OpenTls, openTls } from './open-tls.ts'
 import type { BoundHandle } from './place.ts'
 import type { FlowRecord } from './record.ts'
-import { goneFlows, goneRequests } from './reload.ts'
+import { fatesUnder, goneFlows, goneRequests, type Reloaded } from './reload.ts'
 import { blind } from './tcp.ts'
 import { tlsKind } from './tls.ts'
 import { UdpDoor } from './udp.ts'
@@ -32,11 +32,9 @@ export interface DoorsOptions {
   readonly onProblem: (problem: Problem) => void
 }
 
-export interface Prepared {
+export interface Prepared extends Pick<Reloaded, 'drained' | 'moving'> {
   /** With any, it cannot be put in force. */
   readonly problems: readonly Problem[]
-  /** Flows that would lose their listener, rule, variant or endpoint. */
-  readonly drained: number
 }
 
 /** Certificates that cannot be used are problems, given back in place of doors. */
@@ -114,11 +112,12 @@ export class Doors {
   /** Makes ready for another table, and forgets the one that was prepared before. Nothing has changed yet. */
   prepare(table: Table): Prepared {
     this.discard()
-    const drained = goneFlows(this.plane, table).length + goneRequests(this.http.requests, table).length
+    const ofFlows = fatesUnder(this.plane, table)
+    const fates = { ...ofFlows, drained: ofFlows.drained + goneRequests(this.http.requests, table).length }
     const tls = openTls(table, this.onProblem)
-    if ('length' in tls) return { problems: tls, drained }
+    if ('length' in tls) return { problems: tls, ...fates }
     this.prepared = { table, tls }
-    return { problems: [], drained }
+    return { problems: [], ...fates }
   }
 
   discard(): void {

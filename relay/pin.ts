@@ -19,6 +19,8 @@ import { UdpSocket } from './udp-socket.ts'
 export interface Ears {
   readonly onAnswer: (session: Session, bytes: Uint8Array) => void
   readonly onTrouble: (session: Session, error: string) => void
+  /** The session has gone elsewhere, and the endpoint it was on may still answer what it was sent before. */
+  readonly onLeft: (session: Session, upstream: UdpSocket) => void
 }
 
 /**
@@ -81,18 +83,20 @@ export function pinAgain(
 }
 
 /** Takes the session off its endpoint. */
-export function unpin(plane: Plane, session: Session, why: Reason | 'connected'): void {
-  const { endpoint, decision } = session
+export function unpin(plane: Plane, session: Session): void {
+  const { endpoint, decision, upstream } = session
   if (endpoint === undefined) return
   settle(plane.observed, decision.pool, endpoint, 'neutral', -1, plane.host.now())
-  leave(session, endpoint, why)
-}
-
-function leave(session: Session, endpoint: Endpoint, why: Reason | 'connected'): void {
-  session.upstream!.close()
+  upstream!.close()
   session.upstream = undefined
   session.endpoint = undefined
-  if (why === 'connected') return
+}
+
+/** Its claim is settled already. */
+function leave(session: Session, endpoint: Endpoint, why: Reason, ears: Ears): void {
+  ears.onLeft(session, session.upstream!)
+  session.upstream = undefined
+  session.endpoint = undefined
   session.attempts.pop()
   note(session, endpoint, why, roundMs(performance.now() - session.pinnedAt))
 }
@@ -127,7 +131,7 @@ export function renew(plane: Plane, session: Session, ears: Ears): 'stayed' | 'm
   const other = next(pool, [endpoint], observed, plane.host.now(), plane.draw(), session.decision.key)
   const hasToGo = found === 'no-endpoint' || why === 'drained'
   if (other === undefined && !hasToGo && claim(observed, pool, endpoint, true)) return 'stayed'
-  leave(session, endpoint, why)
+  leave(session, endpoint, why, ears)
   return pin(plane, session, [endpoint], ears) ?? 'moved'
 }
 
@@ -147,7 +151,9 @@ function follow(plane: Plane, session: Session): 'same' | 'no-endpoint' | 'other
 /** Its rule or variant is gone: decided anew, as a session that begins. */
 function moveByDecision(plane: Plane, session: Session, ears: Ears): 'moved' | Reason {
   const listener = plane.table.flowListeners.get(session.facts.listener)
-  unpin(plane, session, 'drained')
+  const { endpoint, decision: before } = session
+  settle(plane.observed, before.pool, endpoint!, 'neutral', -1, plane.host.now())
+  leave(session, endpoint!, 'drained', ears)
   if (listener === undefined) return 'drained'
   const facts = { ...session.facts, now: plane.host.now() }
   const decision = decideFlow(listener, facts, plane.observed, plane.draw())

@@ -217,7 +217,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const foresee = async (after: Table): Promise<Reloaded> => {
     const prepared = doors.prepare(after)
     if (prepared.problems.length > 0) throw new ConfigError(prepared.problems)
-    return { difference: difference(plane.table, after), drained: prepared.drained }
+    const { drained, moving } = prepared
+    return { difference: difference(plane.table, after), drained, moving }
   }
   const reload = async (config: Config, given: Variables, drainMs: number): Promise<Reloaded> => {
     const { part: nextPart, table: after } = await prepare(config, given)

@@ -4,7 +4,7 @@
 import type { Problem } from '../shared/config/problem.ts'
 import { markNew } from '../shared/pool/health.ts'
 import { forget, grow, type Observed } from '../shared/pool/observed.ts'
-import { type Difference, difference, isGone, isRequestGone } from '../shared/table/difference.ts'
+import { type Difference, difference, isGone, isRequestGone, pathIn } from '../shared/table/difference.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import type { Plane } from './door.ts'
 import type { Flow } from './flow.ts'
@@ -13,8 +13,46 @@ import { leavePlace, type Place } from './place.ts'
 
 export interface Reloaded {
   readonly difference: Difference
-  /** Flows that have lost their listener, rule, variant or endpoint: they have until the drain timeout. */
+  /**
+   * Connections that have lost their listener, rule, variant or endpoint: they have until the drain timeout. And
+   * sessions that have lost their listener: they are over.
+   */
   readonly drained: number
+  /** Sessions that have lost their rule, variant or endpoint: their next datagram moves them. */
+  readonly moving: readonly Moving[]
+}
+
+/** Sessions of one rule that are on one endpoint. */
+export interface Moving {
+  readonly listener: string
+  /** `route/rule` */
+  readonly rule: string
+  readonly endpoint: string
+  readonly sessions: number
+  /** As `/flows` has them; the first thousand. */
+  readonly ids: readonly number[]
+}
+
+/** What becomes of the flows of now under another table. */
+export function fatesUnder(plane: Plane, after: Table): Pick<Reloaded, 'drained' | 'moving'> {
+  const { removed, moved } = difference(plane.table, after).listeners
+  const closing = new Set([...removed, ...moved])
+  const moving = new Map<string, Moving & { readonly ids: number[] }>()
+  let ended = 0
+  for (const { transport, id, facts, decision, endpoint } of plane.flows) {
+    if (transport !== 'udp' || decision?.do !== 'forward') continue
+    const { listener } = facts
+    const { rule, variant } = decision
+    if (closing.has(listener)) ended += 1
+    else if (pathIn({ listener, rule, variant, endpoint }, after)?.endpoint === undefined) {
+      const group = { listener, rule: rule.id, endpoint: endpoint?.name ?? '' }
+      const key = JSON.stringify(group)
+      const { sessions, ids } = moving.get(key) ?? { sessions: 0, ids: [] as number[] }
+      if (ids.length < mostIds) ids.push(id)
+      moving.set(key, { ...group, sessions: sessions + 1, ids })
+    }
+  }
+  return { drained: goneFlows(plane, after).length + ended, moving: [...moving.values()] }
 }
 
 /** How places are taken and left. */
@@ -129,12 +167,13 @@ export function numbersInUse({ table, observed }: Plane): Pick<Table, 'slots' | 
   return { slots, poolIndexes }
 }
 
-/** Flows that would have lost their listener, rule, variant or endpoint under this table. */
+/** Connections that would have lost their listener, rule, variant or endpoint under this table. */
 export function goneFlows(plane: Plane, table: Table): Flow[] {
   const gone: Flow[] = []
   for (const flow of plane.flows) {
-    const { decision, endpoint, facts } = flow
-    if (decision?.do !== 'forward') continue
+    const { transport, decision, endpoint, facts } = flow
+    // A session moves, or ends with its door.
+    if (transport === 'udp' || decision?.do !== 'forward') continue
     const { rule, variant } = decision
     if (isGone({ listener: facts.listener, rule, variant, endpoint }, table)) gone.push(flow)
   }
@@ -162,3 +201,6 @@ export function highest(numbers: ReadonlyMap<string, number>): number {
   for (const number of numbers.values()) if (number > most) most = number
   return most
 }
+
+/** Of each group. */
+const mostIds = 1_000

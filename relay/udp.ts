@@ -32,6 +32,8 @@ export class UdpDoor implements Door {
   private readonly admissions: Admissions = openAdmissions()
   private readonly dropped: Dropped
   private readonly ears: Ears
+  /** Sockets to endpoints that sessions have left, and when to close them; the oldest first. */
+  private readonly lingering = new Map<UdpSocket, number>()
   private readonly clock: NodeJS.Timeout
   private listener: FlowListener
   /** Nothing has to be looked at in a datagram to know its session. */
@@ -53,6 +55,7 @@ export class UdpDoor implements Door {
     this.ears = {
       onAnswer: (session, bytes) => this.answer(session, bytes),
       onTrouble: (session, error) => this.hearTrouble(session, error),
+      onLeft: (session, upstream) => this.linger(session, upstream),
     }
     this.isPlain = isPlain(listener)
     this.leastIdleMs = leastIdle(listener)
@@ -91,6 +94,8 @@ export class UdpDoor implements Door {
     this.isClosing = true
     for (const session of this.sessions) this.end(session, 'drained')
     clearInterval(this.clock)
+    for (const upstream of this.lingering.keys()) upstream.close()
+    this.lingering.clear()
     this.dropped.write()
     for (const socket of this.sockets) socket.close()
   }
@@ -357,6 +362,26 @@ export class UdpDoor implements Door {
     if (session.decision.rule.session.responses !== undefined) this.endWhenAnswered(session)
   }
 
+  /** Answers that were on their way when the session moved still reach its client, for a while. */
+  private linger(session: Session, upstream: UdpSocket): void {
+    if (this.lingering.size >= mostLingering) {
+      upstream.close()
+      return
+    }
+    this.lingering.set(upstream, this.now + lingerMs)
+    upstream.onTrouble = nothing
+    upstream.onDatagram = bytes => {
+      const { socket, address, port } = session.sender
+      const error = socket.sendTo(bytes, address, port)
+      if (error !== undefined) {
+        this.dropped.drop(dropReason(error))
+        return
+      }
+      session.bytesOut += bytes.length
+      session.datagramsOut += 1
+    }
+  }
+
   /** Over once the answers are there that its datagrams have, and no datagram is to come. */
   private endWhenAnswered(session: Session): void {
     const { requests = 1, responses } = session.decision.rule.session
@@ -388,7 +413,7 @@ export class UdpDoor implements Door {
   }
 
   private forget(session: Session): void {
-    unpin(this.plane, session, 'connected')
+    unpin(this.plane, session)
     this.sessions.remove(session)
     this.counts.open -= 1
     leaveAddress(this.admissions, session.facts)
@@ -399,6 +424,11 @@ export class UdpDoor implements Door {
     this.now = performance.now()
     this.ticks += 1
     if (this.ticks % ticksPerSecond === 0) this.dropped.write()
+    for (const [upstream, until] of this.lingering) {
+      if (until > this.now) break
+      upstream.close()
+      this.lingering.delete(upstream)
+    }
     if (this.isPaused) return
     for (const session of this.sessions) {
       const idleMs = this.now - session.seenAt
@@ -435,11 +465,16 @@ function dropReason(error: string): Reason {
   return error === 'ENOBUFS' || error === 'EAGAIN' ? 'send_backlog' : 'send_failed'
 }
 
+function nothing(): void {}
+
 const limits: readonly Reason[] = ['session_limit', 'address_limit', 'accept_rate', 'relay_exhausted']
 /** Of the payload: 65,535 without the headers of UDP and of IPv4, which IPv6 does not count. */
 const longest = { 4: 65_507, 6: 65_527 } as const
 /** A session with a datagram within this time is never ended to make room. */
 const activeMs = 5_000
+/** How long an answer may take that was asked for before the session moved, and for how many sessions at once it is waited for. */
+const lingerMs = 2_000
+const mostLingering = 1_024
 const tickMs = 250
 const ticksPerSecond = 4
 /** Asked of the system for datagrams that wait for us: the default of 208 KiB is some 250 small ones. It may give less. */

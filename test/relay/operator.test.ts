@@ -70,6 +70,7 @@ test('/flows has what is open, oldest first, page by page', async () => {
   expect(first).toMatchObject({ total: 3, next: first.flows[1].id })
   expect(first.flows[0]).toEqual({
     id: expect.any(Number),
+    transport: 'tcp',
     listener: 'door',
     clientAddress: '127.0.0.1',
     clientPort: sockets[0]!.localPort,

@@ -53,7 +53,11 @@ export function judge(loaded: LoadedConfig, circumstances: Circumstances): Judge
     problems.push(...parsed.warnings)
     const edge = compilePart(config, 'workers', variables, problems)
     const relay = isDeploy ? undefined : compilePart(config, 'relay', variables, problems)
-    if (edge !== undefined) problems.push(...shadowProblems(edge, config), ...redirectLoops(edge))
+    for (const table of [edge, relay]) {
+      if (table !== undefined && table.httpDoors.size > 0) {
+        problems.push(...shadowProblems(table, config), ...redirectLoops(table))
+      }
+    }
     if (relay !== undefined) problems.push(...flowShadowProblems(relay))
     for (const table of [edge, relay]) if (table !== undefined) problems.push(...smallWeightProblems(table))
     problems.push(...advise(config, { variables, isLocal, bindings }))
@@ -61,7 +65,7 @@ export function judge(loaded: LoadedConfig, circumstances: Circumstances): Judge
     if (!(error instanceof ConfigError)) throw error
     problems.push(...error.problems)
   }
-  const placed = inOrder(problems).map(problem => withLine(problem, locate))
+  const placed = inOrder(eachOnce(problems)).map(problem => withLine(problem, locate))
   if (placed.some(problem => problem.severity === 'error')) return { ...NOTHING, problems: placed }
   return { config, cases, locate, problems: placed }
 }
@@ -113,6 +117,13 @@ function compilePart(
     problems.push(...error.problems)
     return undefined
   }
+}
+
+/** A route on doors of both planes is judged in both. */
+function eachOnce(problems: readonly Problem[]): Problem[] {
+  const keyOf = ({ code, path, message }: Problem) => JSON.stringify([code, path, message])
+  const last = new Map(problems.map(problem => [keyOf(problem), problem]))
+  return problems.filter(problem => last.get(keyOf(problem)) === problem)
 }
 
 /** Errors first. */

@@ -35,6 +35,12 @@ export function advise(config: Config, options: AdviceOptions): Problem[] {
       config.listeners.some(each => isPassing(each) && route.listeners.includes(each.name)),
     )
     if (atEdge !== undefined) problems.push(...edgeAdvice(pool, atEdge, variables.workers, isLocal, bindings))
+    const atHttp = atEdge === undefined ? routes.find(route => isAt(route, config, 'http')) : undefined
+    if (atHttp !== undefined) {
+      for (const { path, address } of resolvedEndpoints(pool, variables.relay)) {
+        problems.push(...portAdvice(address, path, `${address.origin} serves the http route "${atHttp.name}"`))
+      }
+    }
     if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, variables.relay))
     if (passed !== undefined) problems.push(...tlsAdvice(pool, passed, variables.relay))
     for (const route of routes) problems.push(...postgresAdvice(pool, route, config, variables.relay))
@@ -48,7 +54,7 @@ function isServedBy(route: Route, config: Config, plane: 'workers' | 'relay'): b
   )
 }
 
-function isAt(route: Route, config: Config, kind: 'tcp'): boolean {
+function isAt(route: Route, config: Config, kind: 'tcp' | 'http'): boolean {
   return config.listeners.some(listener => route.listeners.includes(listener.name) && listener.kind === kind)
 }
 
@@ -128,18 +134,24 @@ function edgeAdvice(
         mend: 'Give it a public name, a Cloudflare tunnel or a binding, or serve it from a listener of the relay.',
       })
     }
-    const protocol = nonHttpPorts.get(address.port)
-    if (protocol !== undefined) {
-      problems.push({
-        severity: 'warning',
-        code: 'not-http',
-        path,
-        message: `${where}, and port ${address.port} is ${protocol}, which does not speak HTTP`,
-        mend: `Put a tcp listener in front of it, with tcp://${address.host}:${address.port} as its endpoint.`,
-      })
-    }
+    problems.push(...portAdvice(address, path, where))
     return problems
   })
+}
+
+/** What an HTTP route cannot get an answer from. */
+function portAdvice({ host, port }: EndpointAddress, path: string, where: string): Problem[] {
+  const protocol = nonHttpPorts.get(port)
+  if (protocol === undefined) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'not-http',
+      path,
+      message: `${where}, and port ${port} is ${protocol}, which does not speak HTTP`,
+      mend: `Put a tcp listener in front of it, with tcp://${host}:${port} as its endpoint.`,
+    },
+  ]
 }
 
 /** Without its binding the pool answers 500, and nothing else does. */

@@ -35,7 +35,8 @@ export function portProblem(config: Config, ports = localPorts()): Problem | und
 function mostOf(config: Config, what: 'connections' | 'sessions'): number {
   return config.listeners.reduce((sum, one) => {
     if (one.kind === 'edge' || (one.kind === 'udp') !== (what === 'sessions')) return sum
-    return sum + one.maxConnections
+    // The kernel needs none of this process.
+    return one.kernel === undefined ? sum + one.maxConnections : sum
   }, 0)
 }
 

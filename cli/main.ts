@@ -8,6 +8,7 @@ import { EXIT, EXIT_CODES } from './exit.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
 import { addImport } from './import.ts'
+import { addKernel } from './kernel.ts'
 import packageJson from './package.json' with { type: 'json' }
 import { addProbe } from './probe.ts'
 import { addRelay } from './relay.ts'
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const add of [
     addCheck,
     addExplain,
+    addKernel,
     addDev,
     addDemo,
     addProbe,

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { EXIT } from '../cli/exit.ts'
+import { findingCodes } from '../relay/kernel/preflight.ts'
 import { defaults } from '../shared/config/defaults.ts'
 import { doors, features } from '../shared/config/doors.ts'
 import { configJsonSchema } from '../shared/config/json-schema.ts'
@@ -282,6 +283,29 @@ describe('the page of running the relay', () => {
   test("has every path of the operator's port and no other", () => {
     const paths = [...read('relay/operator.ts').matchAll(/case '((?:GET|POST) \/\w+)'/g)].map(([, path]) => path)
     expect(rowsAfter('operator').map(([path]) => quoted(path!)[0])).toEqual(paths)
+  })
+})
+
+describe('the page of the kernel', () => {
+  const text = read('docs/kernel.md')
+  const rowsAfter = (marker: string) => tableIn(text.slice(text.indexOf(`<!-- ${marker} -->`))).slice(1)
+
+  test('has every metric with its labels and no other', () => {
+    const code = read('relay/kernel/metrics.ts')
+    const made = [...code.matchAll(/name: '(\w+)',\s*help: '.*',\s*labelNames: \[(.*)\]/g)]
+    expect(made.length).toBeGreaterThan(4)
+    const named = rowsAfter('kernel metrics').map(([metric, labels]) => `${quoted(metric!)[0]} ${labels}`)
+    expect(named).toEqual(made.map(([, name, labels]) => `${name} ${labels!.replaceAll("'", '')}`))
+  })
+
+  test('has every event and no other', () => {
+    const made = [...read('relay/kernel/event.ts').matchAll(/\| '(\w+)'/g)].map(([, event]) => event)
+    expect(rowsAfter('kernel events').map(([event]) => quoted(event!)[0])).toEqual(made)
+  })
+
+  test('has every finding of the preflight and no other', () => {
+    const rows = rowsAfter('preflight').map(([code, meaning]) => [quoted(code!)[0], meaning])
+    expect(rows).toEqual(Object.entries(findingCodes))
   })
 })
 

@@ -96,9 +96,9 @@ export function refusalOf({ stderr, isMissing }: Pick<Ran, 'stderr' | 'isMissing
   if (/not permitted|must be root|EPERM/i.test(stderr)) {
     return { code: 'no-capability', message: 'this user may not change nftables (it takes CAP_NET_ADMIN)' }
   }
-  const chain = /add chain netdev .* device "([^"]+)"/.exec(stderr)
-  if (chain !== null && /No such file|No such device|not supported/i.test(stderr)) {
-    return { code: 'no-interface', message: `there is no interface ${chain[1]}` }
+  if (/Interface does not exist|No such device/i.test(stderr)) {
+    const name = /(?:device|fwd to) "([^"]+)"/.exec(stderr)?.[1]
+    return { code: 'no-interface', message: `there is no interface ${name ?? 'of that name'}` }
   }
   return { code: 'kernel-refused', message: `nft: ${first.slice(0, 300)}` }
 }

@@ -14,6 +14,7 @@ import type { Seen } from './present.ts'
 import { type Ground, type KernelListener, kernelListeners, type Ruleset, ruleset } from './ruleset.ts'
 import { type Run, run as runForReal } from './run.ts'
 import { endPins, endTracked } from './stale.ts'
+import { poolsOf } from './steer.ts'
 import { familyOf, type Target, targetsOf } from './targets.ts'
 
 export interface KernelHost {
@@ -314,10 +315,6 @@ class Forwarding {
   private say(event: KernelEvent['event'], of: string | null, why: string | null): void {
     this.host.onEvent(kernelEvent(event, of, why, this.host.now()))
   }
-}
-
-function poolsOf(listener: KernelListener) {
-  return [...new Set(listener.matches.flatMap(({ rule }) => rule.variants.map(({ pool }) => pool)))]
 }
 
 function rowsOf({ counters }: Ruleset, seen: Seen | undefined): CountRow[] {

@@ -41,7 +41,7 @@ export const run: Run = (program, args, input = '', timeoutMs = longestMs) =>
         code: error === undefined ? (code ?? -1) : -1,
         stdout: Buffer.concat(out).toString(),
         stderr: code === null && error === undefined ? `${stderr}it took too long or said too much` : stderr,
-        isMissing: error?.code === 'ENOENT',
+        isMissing: error?.code === 'ENOENT' || error?.code === 'EACCES',
       })
     })
     // A program that ends early has said why.

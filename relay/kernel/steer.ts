@@ -17,9 +17,13 @@ export interface Lane {
   readonly key: 'flow' | 'address'
 }
 
+/** Every pool that a listener may send to, each once. */
+export function poolsOf(listener: KernelListener): Pool[] {
+  return [...new Set(listener.matches.flatMap(({ rule }) => rule.variants.map(({ pool }) => pool)))]
+}
+
 export function lanesOf(listener: KernelListener, id: string): Lane[] {
-  const pools = new Set(listener.matches.flatMap(({ rule }) => rule.variants.map(({ pool }) => pool)))
-  return [...pools].map(pool => ({ pool, name: `${id}.to.${plain(pool.name)}`, key: keyOf(listener, pool) }))
+  return poolsOf(listener).map(pool => ({ pool, name: `${id}.to.${plain(pool.name)}`, key: keyOf(listener, pool) }))
 }
 
 function keyOf({ kernel }: KernelListener, { balance }: Pool): 'flow' | 'address' {

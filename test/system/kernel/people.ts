@@ -1,8 +1,8 @@
 // Who lives in the lab: echo servers at the endpoints, crowds at the clients, and the relay as a program of its own.
 
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ConfigInput } from '../../../shared/config/config.ts'
 import { repository } from '../../cli/command.ts'
@@ -87,11 +87,15 @@ export async function startRelay(
   name: Name,
   config: ConfigInput,
   args: readonly string[] = [],
+  before: readonly string[] = [],
 ): Promise<LabRelay> {
   const file = join(temporary(), 'routes.json')
+  // It may run as another user.
+  chmodSync(dirname(file), 0o755)
   writeFileSync(file, JSON.stringify(config))
   const command = [join(repository, 'cli/fourseven.js'), 'relay', file, '--json', '--no-watch', '--operator', operator]
-  const child = lab.start(name, process.execPath, [...command, ...args])
+  const whole = [...before, process.execPath, ...command, ...args]
+  const child = lab.start(name, whole[0]!, whole.slice(1))
   const lines: Line[] = []
   let stderr = ''
   let isOver = false

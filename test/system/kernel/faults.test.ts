@@ -1,0 +1,147 @@
+// What keeps the kernel from forwarding is said, each with a name and a mend; and what somebody else takes away comes back.
+
+import { chmodSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { expect } from 'vitest'
+import type { ConfigInput } from '../../../shared/config/config.ts'
+import { repository } from '../../cli/command.ts'
+import { needsNamespaces } from '../../support/needs.ts'
+import { temporary } from '../../support/servers.ts'
+import type { Lab, Name } from './lab.ts'
+import { gather, startRelay, tally } from './people.ts'
+import { setScene } from './scene.ts'
+
+const inLab = needsNamespaces('setpriv', 'unshare')
+
+inLab('without CAP_NET_ADMIN the relay says so and does not start; with it and nothing else it forwards', async () => {
+  const { lab, vip, port, config } = await setScene('dsr')
+  const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+  const without = runRelay(lab, 'r1', config(), nobody)
+  expect(without).toMatchObject({ code: 3, said: expect.stringContaining('CAP_NET_ADMIN') })
+  const rights = ['--inh-caps=+net_admin', '--ambient-caps=+net_admin']
+  await startRelay(lab, 'r1', config(), [], [...nobody, ...rights])
+  expect((await gather(lab, 'c1').open(vip, port, 20)).failed).toEqual([])
+})
+
+inLab('without nft, and on an interface that is not there, it says so and does not start', async () => {
+  const { lab, config } = await setScene('dsr')
+  const hidden = ['unshare', '-m', 'sh', '-c', 'mount --bind /dev/null "$(command -v nft)" && exec "$@"', 'sh']
+  expect(runRelay(lab, 'r1', config(), hidden)).toMatchObject({ code: 3, said: expect.stringContaining('no-nft') })
+  const elsewhere = config(undefined, { listener: { interface: 'eth7' } })
+  expect(runRelay(lab, 'r1', elsewhere)).toMatchObject({ code: 3, said: expect.stringContaining('no interface eth7') })
+})
+
+inLab('preflight finds nothing wrong in a lab where nothing is, on both sides', async () => {
+  for (const mode of ['dsr', 'nat keep'] as const) {
+    const { lab, config } = await setScene(mode)
+    expect(errorsOf(preflight(lab, 'r1', config()))).toEqual([])
+    expect(errorsOf(preflight(lab, 'e1', config(), '--endpoint'))).toEqual([])
+  }
+})
+
+inLab('preflight names what is wrong: address, neighbour, segment, MTU, forwarding, ARP, gateway', async () => {
+  const { lab, vip, config } = await setScene('dsr')
+  const { pools, ...rest } = config()
+  const more = { pool: { endpoints: ['tcp://10.47.0.21:8080', 'tcp://10.47.0.99:8080', 'tcp://10.48.0.2:8080'] } }
+  lab.take('r1', vip)
+  lab.run('e1', 'ip', 'link', 'set', 'eth0', 'mtu', '1300')
+  const found = preflight(lab, 'r1', { ...rest, pools: more } as ConfigInput)
+  expect(errorsOf(found).sort()).toEqual(['address', 'mtu', 'neighbour', 'segment'])
+  for (const { is, mend } of found.findings) if (is === 'error') expect(mend).not.toBe('')
+  expect(found.endpointCommands).toContain(`ip address add ${vip}/32 dev lo`)
+
+  lab.take('e1', vip)
+  lab.run('e1', 'sh', '-c', 'echo 0 > /proc/sys/net/ipv4/conf/all/arp_ignore')
+  expect(errorsOf(preflight(lab, 'e1', config(), '--endpoint'))).toEqual(['endpoint-address', 'endpoint-arp'])
+
+  const nat = { ...rest, listeners: { door: { kind: 'tcp', mode: 'nat', source: 'keep', address: '10.48.0.11:8080' } } }
+  const natConfig = { ...nat, pools: { pool: { endpoints: ['tcp://10.47.0.22:8080'] } } } as ConfigInput
+  lab.run('r1', 'sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward')
+  lab.run('r1', 'ip', 'link', 'set', 'eth0', 'mtu', '1400')
+  expect(errorsOf(preflight(lab, 'r1', natConfig))).toEqual(['forwarding', 'mtu'])
+  lab.run('e2', 'ip', 'route', 'del', 'default')
+  expect(errorsOf(preflight(lab, 'e2', natConfig, '--endpoint'))).toEqual(['endpoint-gateway'])
+})
+
+inLab('what somebody else flushes is there again, and other tables are left alone', async () => {
+  const { lab, vip, port, config } = await setScene('dsr')
+  lab.run('r1', 'nft', 'add', 'table', 'inet', 'others')
+  const relay = await startRelay(lab, 'r1', config())
+  const clients = gather(lab, 'c1')
+  expect((await clients.open(vip, port, 50)).failed).toEqual([])
+  for (const [at, flush] of [
+    'delete table netdev fourseven',
+    'flush chain netdev fourseven on.eth0',
+    'flush map netdev fourseven door.v4.tcp.macs',
+  ].entries()) {
+    lab.run('r1', 'nft', ...flush.split(' '))
+    await relay.until(({ event }) => event === 'kernel_restored', at + 1)
+    expect(tally(await clients.talk(1000), ({ is }) => is)).toEqual({ exact: 50 })
+  }
+  await relay.kill('SIGTERM')
+  expect(lab.run('r1', 'nft', 'list', 'tables').trim()).toBe('table inet others')
+})
+
+inLab('what the kernel forwards ends with the relay, and goes on with --leave', async () => {
+  const { lab, vip, port, config } = await setScene('nat relay')
+  const leaving = await startRelay(lab, 'r1', config(), ['--leave', '--drain-delay', '0s'])
+  expect(await leaving.kill('SIGTERM')).toBe(0)
+  const clients = gather(lab, 'c1')
+  expect((await clients.open(vip, port, 20)).failed).toEqual([])
+  const removing = await startRelay(lab, 'r1', config(), ['--drain-delay', '0s'])
+  expect(await removing.kill('SIGTERM')).toBe(0)
+  expect(lab.run('r1', 'nft', 'list', 'tables').trim()).toBe('')
+  const refused = (await clients.open(vip, port, 3)).failed
+  expect(refused).toEqual(['ECONNREFUSED', 'ECONNREFUSED', 'ECONNREFUSED'])
+})
+
+inLab('a drained endpoint keeps its flows and takes no new ones', async () => {
+  for (const mode of ['dsr', 'nat relay'] as const) {
+    const { lab, vip, port, config } = await setScene(mode)
+    const relay = await startRelay(lab, 'r1', config())
+    const clients = gather(lab, 'c1')
+    const { met } = await clients.open(vip, port, 200)
+    expect(tally(met, ({ endpoint }) => endpoint)['e2']).toBeGreaterThan(20)
+    relay.ask('POST', '/drain', { endpoint: 'pool/e2' })
+    relay.metrics()
+    const later = await clients.open(vip, port, 200)
+    expect(tally(later.met, ({ endpoint }) => endpoint)).not.toHaveProperty('e2')
+    expect(tally(await clients.talk(1000), ({ is }) => is)).toEqual({ exact: 400 })
+  }
+})
+
+interface Preflight {
+  readonly findings: readonly { readonly is: string; readonly code: string; readonly mend: string }[]
+  readonly endpointCommands: readonly string[]
+}
+
+function preflight(lab: Lab, name: Name, config: ConfigInput, ...options: string[]): Preflight {
+  const { said } = runCommand(lab, name, ['kernel', 'preflight', fileOf(config), '--json', ...options])
+  return JSON.parse(said) as Preflight
+}
+
+function errorsOf({ findings }: Preflight): string[] {
+  return [...new Set(findings.filter(({ is }) => is === 'error').map(({ code }) => code))]
+}
+
+/** To its end: for a relay that does not start. */
+function runRelay(lab: Lab, name: Name, config: ConfigInput, before: readonly string[] = []) {
+  return runCommand(lab, name, ['relay', fileOf(config), '--json', '--no-watch'], before)
+}
+
+function runCommand(lab: Lab, name: Name, args: readonly string[], before: readonly string[] = []) {
+  const command = [...before, process.execPath, join(repository, 'cli/fourseven.js'), ...args]
+  try {
+    return { code: 0, said: lab.run(name, command[0]!, ...command.slice(1)) }
+  } catch (error) {
+    const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string }
+    return { code: status, said: args.includes('preflight') ? stdout : stdout + stderr }
+  }
+}
+
+function fileOf(config: ConfigInput): string {
+  const file = join(temporary(), 'routes.json')
+  chmodSync(dirname(file), 0o755)
+  writeFileSync(file, JSON.stringify(config))
+  return file
+}

@@ -1,4 +1,4 @@
-// The examples for the relay alone, with real servers behind them: Postgres, Redis, and TLS that passes through.
+// The examples for the relay alone, with real servers behind them: Postgres, Redis, DNS, and TLS that passes through.
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,17 +6,21 @@ import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type TlsOptions } from 'node:tls'
 import { promisify } from 'node:util'
-import { expect, onTestFinished } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { askTcp, type Place } from '../cli/ask.ts'
 import { startPlanes } from '../cli/planes.ts'
+import gameExample from '../examples/game/routes.ts'
 import postgresExample from '../examples/postgres/routes.ts'
 import redisExample from '../examples/redis/routes.ts'
 import sniExample from '../examples/sni/routes.ts'
+import dnsExample from '../examples/udp-dns/routes.ts'
 import type { ConfigInput } from '../shared/config/config.ts'
 import { parse } from '../shared/config/parse.ts'
+import { readProxyHeader } from '../shared/wire/proxy-header.ts'
+import { udpClient, udpEndpoint } from './relay/udp-lab.ts'
 import { authority, type Pair, pemOf } from './support/certificates.ts'
 import { needs, pathOf } from './support/needs.ts'
-import { freePort, postgres, redis } from './support/servers.ts'
+import { freePort, knot, postgres, redis } from './support/servers.ts'
 
 needs(
   'postgres',
@@ -129,3 +133,42 @@ async function speaking(name: string, pair: Pair, options: TlsOptions = {}): Pro
   onTestFinished(() => void server.close())
   return `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+needs('knotd', 'dig')('udp-dns: questions are spread over both servers, long answers come by TCP', async () => {
+  const names = Array.from({ length: 600 }, (_, at) => `many A 10.1.${at >> 8}.${at & 255}`)
+  const zone = ['@ SOA ns hostmaster 1 3600 600 86400 60', '@ NS ns', 'ns A 127.0.0.1', 'www A 10.0.0.7', ...names]
+  const [a, b] = [await knot('example', zone), await knot('example', zone)]
+  const { listeners, records } = await running(dnsExample, { A: `127.0.0.1:${a}`, B: `127.0.0.1:${b}` })
+  const ask = async (door: Place, ...args: readonly string[]) => {
+    const way = [`@${door.host}`, '-p', String(door.port), '+tries=3', '+time=5']
+    return (await promisify(execFile)(pathOf('dig')!, [...way, ...args])).stdout
+  }
+  for (let i = 0; i < 6; i++) expect(await ask(listeners.get('dns')!, '+short', 'www.example')).toBe('10.0.0.7\n')
+  await expect.poll(() => records.filter(({ reason }) => reason === 'done').length).toBe(6)
+  expect(new Set(records.map(({ endpoint }) => endpoint)).size).toBe(2)
+  expect(await ask(listeners.get('dns')!, '+ignore', '+noall', '+comments', 'many.example')).toContain('tc')
+  const long = await ask(listeners.get('dns-tcp')!, '+tcp', '+short', 'many.example')
+  expect(long.trim().split('\n')).toHaveLength(600)
+})
+
+test('game: players are spread, keep their arena, and their address is told once', async () => {
+  const arena = (name: string) =>
+    udpEndpoint(bytes => (bytes.includes('status') ? 'up and running' : `${name} ${bytes.length}`))
+  const [one, two] = [await arena('one'), await arena('two')]
+  const { listeners } = await running(gameExample, {
+    ARENA_1: `udp://127.0.0.1:${one.port}`,
+    ARENA_2: `udp://127.0.0.1:${two.port}`,
+  })
+  const { port } = listeners.get('game')!
+  const players = await Promise.all(Array.from({ length: 20 }, () => udpClient(port)))
+  const arenas: string[] = []
+  for (const player of players) arenas.push((await player.ask('join')).split(' ')[0]!)
+  expect(arenas.filter(name => name === 'one').length).toBeGreaterThan(5)
+  expect(arenas.filter(name => name === 'two').length).toBeGreaterThan(5)
+  for (const [at, player] of players.entries()) expect(await player.ask('move')).toBe(`${arenas[at]} 4`)
+  const told = [...one.heard, ...two.heard].flatMap(({ bytes }) => {
+    const read = readProxyHeader(bytes)
+    return read !== 'more' && 'header' in read && read.header.says.of === 'inet' ? [read.header.says.source.port] : []
+  })
+  expect(told.sort()).toEqual(players.map(each => each.port).sort())
+})

@@ -34,6 +34,7 @@ const driven = [
   'canary-by-cookie',
   'compress',
   'first',
+  'game',
   'maintenance',
   'mirror',
   'postgres',
@@ -43,6 +44,7 @@ const driven = [
   'sni',
   'static-cache',
   'two-hosts',
+  'udp-dns',
   'websocket',
 ]
 

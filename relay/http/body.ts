@@ -36,6 +36,10 @@ export class Body {
   private sink: Sink | undefined
   private early: Buffer[] = []
   private earlyBytes = 0
+  /** What was handed on so far, as long as it may have to be handed on again. */
+  private handed: Buffer[] = []
+  private handedBytes = 0
+  private mostHanded = 0
 
   constructor(producer: Producer) {
     this.producer = producer
@@ -46,7 +50,7 @@ export class Body {
     if (this.state !== 'open') return true
     this.bytes += chunk.length
     this.movedAt = performance.now()
-    if (this.sink !== undefined) return this.sink.write(chunk)
+    if (this.sink !== undefined) return this.hand(chunk, this.sink)
     this.early.push(chunk)
     this.earlyBytes += chunk.length
     return this.earlyBytes < mostEarly
@@ -76,13 +80,43 @@ export class Body {
     return early.length === 1 ? early[0] : Buffer.concat(early)
   }
 
+  /** It may be wanted from its beginning once more: so many bytes of it are kept until `release`. */
+  keep(most: number): void {
+    this.mostHanded = most
+  }
+
+  /** It is not wanted again. */
+  release(): void {
+    this.mostHanded = 0
+    this.handed = []
+  }
+
+  /** Takes it back from where it went to, for another `sendTo`. False when it is not all there any more. */
+  rewind(): boolean {
+    if (this.handedBytes > this.mostHanded || this.state === 'cancelled') return false
+    this.sink = undefined
+    this.early.unshift(...this.handed)
+    this.earlyBytes += this.handedBytes
+    this.handed = []
+    this.handedBytes = 0
+    return true
+  }
+
+  private hand(chunk: Buffer, sink: Sink): boolean {
+    this.handedBytes += chunk.length
+    if (this.handedBytes <= this.mostHanded) this.handed.push(chunk)
+    else if (this.handed.length > 0) this.handed = []
+    return sink.write(chunk)
+  }
+
   /** From here on all of it goes there, and nowhere else. */
   sendTo(sink: Sink): void {
     this.sink = sink
     sink.onDrain = () => this.producer.resumeReading()
     this.producer.begin()
     let mayGoOn = true
-    for (const chunk of this.early.splice(0)) mayGoOn = sink.write(chunk)
+    this.earlyBytes = 0
+    for (const chunk of this.early.splice(0)) mayGoOn = this.hand(chunk, sink)
     if (this.state === 'whole') sink.end(this.trailers)
     else if (this.state !== 'open') sink.abort()
     else if (mayGoOn) this.producer.resumeReading()

@@ -20,6 +20,10 @@ export interface Question {
   readonly isUpgrade: boolean
   /** The client said `TE: trailers`. */
   readonly takesTrailers: boolean
+  /** Of gRPC: what an answer counts as stands in its fields. */
+  readonly isCall: boolean
+  /** Its time is up when it is up, however long the client goes on sending. */
+  readonly isTimed: boolean
   /** It may be sent again on a connection that turned out to be closed. */
   readonly isRepeatable: boolean
 }

@@ -16,6 +16,7 @@ import { roundMs } from '../forward.ts'
 import type { Asker, Call, EndpointAnswer, Failure, Question } from './call.ts'
 import type { Connections } from './connections.ts'
 import type { Fields } from './fields.ts'
+import { countedStatus } from './grpc.ts'
 
 /** What the tries of all requests share. */
 export interface Carriage {
@@ -170,7 +171,7 @@ class Asking implements Asked<EndpointAnswer>, Asker {
       return
     }
     const answered: AnsweredTry<EndpointAnswer> = {
-      outcome: response.status,
+      outcome: this.question.isCall ? countedStatus(response) : response.status,
       response,
       ms: this.elapsed(),
       at: this.carrier.now(),
@@ -198,8 +199,8 @@ class Asking implements Asked<EndpointAnswer>, Asker {
 
   /** While the client is still sending, its slowness is not the endpoint's: time counts from the last byte of it. */
   private late(): void {
-    const { upload } = this.question
-    const movedAt = upload.kind === 'stream' ? upload.body!.movedAt : 0
+    const { upload, isTimed } = this.question
+    const movedAt = upload.kind === 'stream' && !isTimed ? upload.body!.movedAt : 0
     const leftMs = Math.max(this.began, movedAt) + this.timeoutMs - performance.now()
     if (leftMs > 1) {
       this.timer = setTimeout(() => this.late(), leftMs)

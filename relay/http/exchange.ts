@@ -38,6 +38,10 @@ export interface Exchange {
   inform(status: number, fields: Fields): void
   /** The whole answer at once. */
   answer(status: number, fields: Fields, body: string | Buffer | null): void
+  /** Trailers for a body that breaks off, where the protocol above has words for that; undefined: it ends as broken. */
+  lastWords?: Fields | undefined
+  /** Ends an answer that has begun here and now, with these at its end. */
+  finish(trailers: Fields): void
   /** The answer's head, and its body as it comes; undefined: none. */
   begin(status: number, fields: Fields, body: Body | undefined): void
   /** 101, and the connection itself from there on; undefined where there is no such thing. */

@@ -403,6 +403,12 @@ class Http1Exchange implements Exchange, Sink {
     return this.connection.giveAway()
   }
 
+  readonly lastWords: undefined
+
+  finish(): void {
+    this.abort()
+  }
+
   abort(): void {
     this.done(false)
   }

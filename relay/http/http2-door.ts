@@ -9,6 +9,7 @@ import type { Fields } from './fields.ts'
 import { plainTrailers } from './http1-body.ts'
 import type { Http1Terms } from './http1-door.ts'
 import type { Malformed } from './http1-head.ts'
+import { StreamEnd } from './http2-end.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
 
 export class Http2Connection implements HttpConnection {
@@ -105,7 +106,7 @@ class Http2Exchange implements Exchange, Sink {
   onGone: () => void = nothing
   onSent: (isWhole: boolean) => void = nothing
   onDrain: () => void = nothing
-  private trailersIn: Fields | undefined
+  private bodyEnd: StreamEnd | undefined
   private trailersOut: Fields | undefined
   private isWhole = false
 
@@ -135,13 +136,13 @@ class Http2Exchange implements Exchange, Sink {
     stream.on('data', (chunk: Buffer) => {
       if (!body.push(chunk)) stream.pause()
     })
+    const end = new StreamEnd(stream, body, this.bodyLength)
+    this.bodyEnd = end
     stream.on('trailers', (_, __, rawTrailers: readonly string[]) => {
-      this.trailersIn = plainTrailers(fieldsOf(rawTrailers).fields)
+      end.trailed(plainTrailers(fieldsOf(rawTrailers).fields))
     })
     stream.on('aborted', () => body.break())
-    stream.on('end', () => {
-      if (!stream.aborted) body.finish(this.trailersIn)
-    })
+    stream.on('end', () => end.ended())
   }
 
   inform(status: number, fields: Fields): void {
@@ -162,6 +163,7 @@ class Http2Exchange implements Exchange, Sink {
       this.bytesOut = Buffer.byteLength(body)
       this.stream.end(body)
     }
+    this.closeHalfRead()
     this.sent()
   }
 
@@ -178,6 +180,7 @@ class Http2Exchange implements Exchange, Sink {
         this.bytesOut = whole.length
         this.stream.end(whole)
       }
+      this.closeHalfRead()
       this.sent()
       return
     }
@@ -188,6 +191,7 @@ class Http2Exchange implements Exchange, Sink {
         headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
       })
       this.stream.sendTrailers(headers)
+      if (this.isHalfRead) setImmediate(() => this.stream.close(constants.NGHTTP2_NO_ERROR))
     })
     body!.sendTo(this)
   }
@@ -196,8 +200,18 @@ class Http2Exchange implements Exchange, Sink {
     return undefined
   }
 
+  lastWords: Fields | undefined
+
   abort(): void {
-    this.stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    const { stream, lastWords } = this
+    if (lastWords !== undefined && stream.headersSent && !stream.writableEnded) this.finish(lastWords, false)
+    else stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  }
+
+  finish(trailers: Fields, isWhole = true): void {
+    this.trailersOut = trailers
+    if (!this.stream.destroyed) this.stream.end()
+    this.sent(isWhole)
   }
 
   // The body of the answer.
@@ -214,13 +228,19 @@ class Http2Exchange implements Exchange, Sink {
     this.sent()
   }
 
-  private sent(): void {
+  private sent(isWhole = true): void {
     this.isWhole = true
-    // A client need not send the rest of what nobody reads (RFC 9113 section 8.1).
-    if (this.body !== undefined && this.body.state !== 'whole') {
-      this.stream.once('finish', () => this.stream.close(constants.NGHTTP2_NO_ERROR))
-    }
-    this.onSent(true)
+    this.onSent(isWhole)
+  }
+
+  /** A client need not send the rest of what nobody reads (RFC 9113 section 8.1). */
+  private get isHalfRead(): boolean {
+    return this.body !== undefined && this.body.state !== 'whole'
+  }
+
+  /** The same behind an answer that has no trailers. */
+  private closeHalfRead(): void {
+    if (this.isHalfRead) this.stream.once('finish', () => this.stream.close(constants.NGHTTP2_NO_ERROR))
   }
 
   private head(status: number, fields: Fields): string[] {
@@ -231,7 +251,7 @@ class Http2Exchange implements Exchange, Sink {
 
   private closed(): void {
     this.connection.ended()
-    this.body?.break()
+    this.bodyEnd?.closed()
     if (this.isWhole) return
     this.isGone = true
     this.onGone()

@@ -7,6 +7,7 @@ import { Body, type Producer, type Sink } from './body.ts'
 import { type Asker, type Call, failure, type Question } from './call.ts'
 import type { Fields } from './fields.ts'
 import { plainTrailers } from './http1-body.ts'
+import { StreamEnd } from './http2-end.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
 
 export class Http2Endpoint {
@@ -104,7 +105,7 @@ class Http2Call implements Call, Sink, Producer {
   private readonly stream: ClientHttp2Stream
   private body: Body | undefined
   private trailersOut: Fields | undefined
-  private trailersIn: Fields | undefined
+  private bodyEnd: StreamEnd | undefined
   private isAnswered = false
   private isOver = false
 
@@ -127,15 +128,13 @@ class Http2Call implements Call, Sink, Producer {
       if (!this.isOver) asker.informed(status, informed)
     })
     stream.on('trailers', (_, __, raw: readonly string[]) => {
-      this.trailersIn = plainTrailers(fieldsOf(raw).fields)
+      this.bodyEnd?.trailed(plainTrailers(fieldsOf(raw).fields))
     })
     stream.on('data', (chunk: Buffer) => {
       if (this.body?.push(chunk) === false) stream.pause()
     })
     stream.on('aborted', () => this.body?.break())
-    stream.on('end', () => {
-      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.body?.finish(this.trailersIn)
-    })
+    stream.on('end', () => this.bodyEnd?.ended())
     stream.on('error', nothing)
     stream.on('drain', () => this.onDrain())
     stream.once('close', () => this.closed())
@@ -186,17 +185,19 @@ class Http2Call implements Call, Sink, Producer {
       return
     }
     this.body = new Body(this)
+    const length = fields.get('content-length')
+    this.bodyEnd = new StreamEnd(this.stream, this.body, length === null ? undefined : Number(length))
     this.asker.answered({ status, fields, body: this.body, upgraded: undefined })
   }
 
   private closed(): void {
     const { rstCode } = this.stream
     this.endpoint.ended()
-    this.body?.break()
+    this.bodyEnd?.closed()
     if (this.isOver || this.isAnswered) return
     this.isOver = true
     const { upload } = this.question
-    const isUntouched = upload.kind !== 'stream' || upload.body!.bytes === 0
+    const isUntouched = upload.kind !== 'stream' || upload.body!.rewind()
     // The endpoint has done nothing with it (RFC 9113 section 8.7); also what came behind its GOAWAY.
     if (rstCode === constants.NGHTTP2_REFUSED_STREAM) {
       this.asker.failed(failure('connect-failure', 'connection_terminated', 'REFUSED_STREAM', isUntouched))

@@ -15,6 +15,8 @@ import type { LiveRequest } from './request.ts'
 /** The line of a request at the relay. */
 export type RelayRequestRecord = RequestRecord & {
   readonly protocol: string
+  /** Of a gRPC call. */
+  readonly grpcStatus: number | undefined
   /** Until the answer had left. */
   readonly totalMs: number
 }

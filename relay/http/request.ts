@@ -12,6 +12,7 @@ import { matchedPrefix } from '../../shared/decide/match.ts'
 import { type Reason, reasons } from '../../shared/decide/reason.ts'
 import { overBody } from '../../shared/http/door-limits.ts'
 import { editAnswer, editOwn, editRequest, MIRROR } from '../../shared/http/edit.ts'
+import { grpcRefusal, httpStatusOfGrpc } from '../../shared/http/grpc-status.ts'
 import { answerOurselves, answerTo, type OwnAnswer, pageInstead, pageText } from '../../shared/http/own-answer.ts'
 import { endpointPath } from '../../shared/http/paths.ts'
 import { refusalOf, refuse } from '../../shared/http/refuse.ts'
@@ -29,6 +30,7 @@ import { type Carriage, RelayCarrier } from './carrier.ts'
 import type { Exchange } from './exchange.ts'
 import { readFacts } from './facts.ts'
 import { Fields } from './fields.ts'
+import { grpcStatusIn, isCall, lastFields, limitOf, refuseCall, setTimeLeft, statusInstead } from './grpc.ts'
 import type { HttpPlane } from './plane.ts'
 import { joinUpgraded } from './upgrade.ts'
 
@@ -56,6 +58,12 @@ export class LiveRequest {
   private isRecorded = false
   private readonly upgradedBytes = { in: 0, out: 0 }
   private endUpgraded: (() => void) | undefined
+  /** Of gRPC. */
+  private readonly isCall: boolean
+  /** The status of a call, where it is known. */
+  private grpcStatus: number | undefined
+  /** Fires at the deadline of a call. */
+  private deadline: NodeJS.Timeout | undefined
 
   constructor(plane: HttpPlane, listener: string, exchange: Exchange) {
     this.plane = plane
@@ -64,6 +72,7 @@ export class LiveRequest {
     this.began = plane.shared.host.now()
     this.facts = readFacts(exchange, listener, plane.shared.table, plane.cookieKeys, this.began)
     this.draw = plane.shared.draw()
+    this.isCall = isCall(exchange)
     plane.requests.add(this)
     exchange.onGone = () => this.gone()
     exchange.onSent = isWhole => this.sent(isWhole)
@@ -177,8 +186,11 @@ export class LiveRequest {
         return
       }
     }
+    const limitMs = this.isCall ? limitOf(exchange, rule.timeouts.callMs) : undefined
+    const endsAt = limitMs === undefined ? undefined : this.acceptedAt + limitMs
     const upload = await this.readUpload(decision)
     if (upload === undefined) return
+    if (this.isCall && rule.retry.attempts > 1) upload.body?.keep(rule.retry.maxBufferBytes)
     const { seen } = plane
     const fields = exchange.fields.copy()
     const takesTrailers = fields.get('te')?.toLowerCase().includes('trailers') === true
@@ -186,9 +198,13 @@ export class LiveRequest {
     fields.delete('host')
     fields.delete('content-length')
     const body = bodyOf(rule.retry, facts.method, upload.kind !== 'none', upload.length)
+    // The client of a call says itself how long it waits.
+    const leftMs = endsAt === undefined ? undefined : Math.max(1, endsAt - performance.now())
+    const timeouts = leftMs === undefined ? rule.timeouts : { requestMs: leftMs, tryMs: leftMs }
+    if (leftMs !== undefined) this.deadline = setTimeout(() => this.expire(), Math.min(leftMs, longestTimerMs))
     const plan = planHttp(
       rule.retry,
-      rule.timeouts,
+      timeouts,
       facts.method,
       upload.kind === 'stream' ? 'streamed' : body,
       this.draw,
@@ -198,6 +214,7 @@ export class LiveRequest {
     const path = endpointPath(facts, variant.filters.rewrite, matchedPrefix(decision.match, facts.path))
     const question = (endpoint: Endpoint): Question => {
       this.endpoint = endpoint
+      if (endsAt !== undefined) setTimeLeft(fields, endsAt - performance.now())
       return {
         method: facts.method,
         path: endpoint.address.base + path,
@@ -207,6 +224,8 @@ export class LiveRequest {
         upload,
         isUpgrade,
         takesTrailers,
+        isCall: this.isCall,
+        isTimed: endsAt !== undefined,
         isRepeatable: plan.isRepeatable,
       }
     }
@@ -222,6 +241,7 @@ export class LiveRequest {
     const held = await tryUntilAnswered(tries, facts.now, () => {
       if (rule.mirrors.length > 0 && !isUpgrade) this.sendMirrors(decision, upload, fields, path, plan.attempts)
     })
+    upload.body?.release()
     if (typeof held !== 'string') this.passOn(held, decision)
     else if (!exchange.isGone) this.giveUp(decision, this.reason ?? held)
   }
@@ -279,6 +299,8 @@ export class LiveRequest {
           upload,
           isUpgrade: false,
           takesTrailers: false,
+          isCall: false,
+          isTimed: false,
           isRepeatable: false,
         }
         void copyTo(plane.carriage, pool, endpoint, question, rule.timeouts)
@@ -297,6 +319,10 @@ export class LiveRequest {
       return
     }
     this.answerBody = body
+    if (this.isCall) {
+      this.passOnCall(response, decision, endpoint)
+      return
+    }
     this.headers(status)
     if (upgraded !== undefined) {
       const own = exchange.upgrade(fields)
@@ -319,6 +345,30 @@ export class LiveRequest {
     } else exchange.begin(status, fields, body)
   }
 
+  private passOnCall({ status, fields, body }: EndpointAnswer, decision: ForwardDecision, endpoint: Endpoint): void {
+    const { exchange, facts, plane } = this
+    const instead = statusInstead(status, fields)
+    editAnswer(fields, decision, endpoint, facts, plane.shared.table, plane.cookieKeys)
+    this.headers(200)
+    this.grpcStatus = instead ?? grpcStatusIn(fields)
+    if (instead !== undefined || body === undefined) {
+      body?.cancel()
+      exchange.answer(200, fields, null)
+      return
+    }
+    exchange.lastWords = lastFields('http_response_incomplete')
+    exchange.begin(200, fields, body)
+  }
+
+  /** The deadline of a call has passed: its endpoint is told to stop, and its client what that means. */
+  private expire(): void {
+    // Before the header of an answer the try itself runs out.
+    if (this.isRecorded || this.headersMs === undefined) return
+    this.reason ??= 'http_response_timeout'
+    this.answerBody?.cancel()
+    this.exchange.finish(lastFields('http_response_timeout'))
+  }
+
   /** No endpoint answered: we do. */
   private giveUp(
     decision: ForwardDecision,
@@ -338,6 +388,12 @@ export class LiveRequest {
     if (decision !== undefined) editOwn(fields, decision, facts, plane.shared.table, plane.cookieKeys)
     this.reason = reason
     this.endpoint = undefined
+    if (this.isCall && (decision === undefined || decision.do === 'reply' || decision.do === 'forward')) {
+      this.grpcStatus = refuseCall(fields, reason, own.status, own.body ?? '')
+      this.headers(200)
+      exchange.answer(200, fields, null)
+      return
+    }
     this.headers(own.status)
     exchange.answer(own.status, fields, own.body)
   }
@@ -357,14 +413,17 @@ export class LiveRequest {
   private sent(isWhole: boolean): void {
     if (this.isRecorded) return
     this.isRecorded = true
+    clearTimeout(this.deadline)
     const { plane, exchange, facts, decision } = this
     if (!isWhole && this.answerBody?.state === 'broken') this.reason ??= 'http_response_incomplete'
     if (!isWhole) this.answerBody?.cancel()
     plane.requests.delete(this)
     const totalMs = performance.now() - this.acceptedAt
     const status = this.status === 0 ? reasons.client_gone.status : this.status
-    countRequest(plane.metrics, decision, status, this.headersMs ?? totalMs)
-    if (isRecorded(facts, decision, status, this.reason)) {
+    if (this.isCall) this.grpcStatus = this.callStatus()
+    const counted = this.grpcStatus === undefined ? status : httpStatusOfGrpc(this.grpcStatus)
+    countRequest(plane.metrics, decision, counted, this.headersMs ?? totalMs)
+    if (isRecorded(facts, decision, counted, this.reason)) {
       const went = {
         door: 'http' as const,
         status,
@@ -379,12 +438,23 @@ export class LiveRequest {
       plane.onRequest({
         ...requestRecord(facts.method, this.began, facts, decision, went),
         protocol: exchange.version,
+        grpcStatus: this.grpcStatus,
         totalMs: roundMs(totalMs),
       })
     }
     plane.onEnded()
   }
+
+  /** As its client has it: what we said, what the endpoint said at the end, or that the client went away. */
+  private callStatus(): number | undefined {
+    if (this.grpcStatus !== undefined) return this.grpcStatus
+    if (this.reason !== undefined) return grpcRefusal(this.reason, reasons[this.reason].status)
+    return grpcStatusIn(this.answerBody?.trailers)
+  }
 }
+
+/** A longer one would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 /** One try, whose answer is dropped unread. Never rejects: nobody is there to hear it. */
 async function copyTo(

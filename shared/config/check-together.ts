@@ -111,6 +111,7 @@ function checkDoors(route: HttpRoute, { findings, placeOf, doorOf }: Together): 
       const asked: [string, Place][] = []
       if (rule.timeouts.connectMs !== undefined) asked.push(['rule.timeouts.connect', ['timeouts', 'connect']])
       if (rule.timeouts.idleMs !== undefined) asked.push(['rule.timeouts.idle', ['timeouts', 'idle']])
+      if (rule.timeouts.callMs !== undefined) asked.push(['rule.timeouts.call', ['timeouts', 'call']])
       if (rule.matches.some(match => match.countries.length > 0)) asked.push(['match.country', ['match']])
       for (const [feature, inside] of asked) {
         const able = features[feature]!

@@ -189,6 +189,8 @@ export interface HttpTimeoutsInput {
   connect?: Duration
   /** No byte either way once the answer has begun; WebSockets too. Default `1h`. At the relay only. */
   idle?: Duration
+  /** A gRPC call in all: for those whose clients name no deadline, or a later one. Off by default. At the relay only. */
+  call?: Duration
 }
 
 export interface HttpRuleInput<

@@ -58,6 +58,7 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'rule.timeouts.request': L7,
   'rule.timeouts.try': L7,
   'rule.timeouts.connect': ['http', 'tcp', 'tls'],
+  'rule.timeouts.call': ['http'],
   'rule.timeouts.idle': ['http', 'tcp', 'tls', 'udp', 'kernel'],
   'variant.redirect': L7,
   'rule.session': ['udp'],

@@ -260,11 +260,17 @@ function readHttpTimeouts(
       'Raise "request", which bounds all tries, or lower "try".',
     )
   }
-  const readOne = (key: 'connect' | 'idle'): number | undefined =>
+  const readOne = (key: 'connect' | 'idle' | 'call'): number | undefined =>
     input?.[key] === undefined
       ? undefined
       : readDuration(input[key], '1ms', bounds.timeoutMs, [...place, key], findings)
-  return { requestMs, tryMs: Math.min(tryMs, requestMs), connectMs: readOne('connect'), idleMs: readOne('idle') }
+  return {
+    requestMs,
+    tryMs: Math.min(tryMs, requestMs),
+    connectMs: readOne('connect'),
+    idleMs: readOne('idle'),
+    callMs: readOne('call'),
+  }
 }
 
 function readMaxBody(input: Size | undefined, place: Place, findings: Findings): number | undefined {

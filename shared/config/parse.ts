@@ -357,6 +357,8 @@ export interface HttpTimeouts {
   /** Undefined where it is not written: the default of the relay; the edge has neither. */
   readonly connectMs: number | undefined
   readonly idleMs: number | undefined
+  /** Of a gRPC call in all. Undefined: what its client says. */
+  readonly callMs: number | undefined
 }
 
 export interface FlowRule {

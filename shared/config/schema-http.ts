@@ -270,6 +270,9 @@ const httpRuleFields = {
       try: duration('One try, to response headers.').exactOptional(),
       connect: duration('At the relay: until an endpoint is connected.').exactOptional(),
       idle: duration('At the relay: no byte either way once the answer has begun.').exactOptional(),
+      call: duration(
+        'At the relay: a gRPC call in all, where its client names no deadline or a later one.',
+      ).exactOptional(),
     })
     .exactOptional(),
   cors: cors.exactOptional(),

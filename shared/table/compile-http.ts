@@ -58,6 +58,7 @@ export function compileHttpRule(
       ...rule.timeouts,
       connectMs: rule.timeouts.connectMs ?? parseDuration(defaults.connectTimeout)!,
       idleMs: rule.timeouts.idleMs ?? parseDuration(defaults.idleTimeout)!,
+      callMs: rule.timeouts.callMs ?? Number.POSITIVE_INFINITY,
     },
     cors: compileCors(rule.cors),
     pages: compilePages(rule.errorPages),

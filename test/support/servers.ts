@@ -36,6 +36,16 @@ ${kind} { ${kind === 'http' ? `access_log off; ${paths}` : ''} ${inside} }\n`,
   await started('nginx', ['-c', file, '-p', folder, '-e', join(folder, 'error.log')], port, folder)
 }
 
+/**
+ * An HTTP/2 proxy of nghttp2 that listens in the clear, for HTTP/1.1 and HTTP/2.
+ *
+ * @param backend as `--backend` has it: `127.0.0.1,8080;;proto=h2`
+ */
+export async function nghttpx(port: number, backend: string, args: readonly string[] = []): Promise<void> {
+  const from = ['--conf=/dev/null', '--workers=1', '--single-process', `--frontend=127.0.0.1,${port};no-tls`]
+  await started('nghttpx', [...from, `--backend=${backend}`, ...args], port, temporary())
+}
+
 export async function redis(port: number, args: readonly string[] = []): Promise<ChildProcess> {
   const folder = temporary()
   return started('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', ...args], port, folder)

@@ -22,6 +22,10 @@ export interface Program {
   /** Writes another config, reloads and resolves with the event that says how it went. */
   readonly reload: (config: ConfigInput) => Promise<Line>
   readonly metrics: () => Promise<string>
+  /** SIGTERM. */
+  readonly terminate: () => void
+  /** Its exit code, once it has ended. */
+  readonly exit: Promise<number | null>
 }
 
 /** Its listeners need a `door`. @param openFiles how many descriptors it may have */
@@ -37,6 +41,7 @@ export async function relayProgram(
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = once(child, 'exit')
+  const exit = exited.then(([code]) => code as number | null)
   onTestFinished(async () => {
     child.kill('SIGKILL')
     await exited
@@ -84,7 +89,15 @@ export async function relayProgram(
   const [listening] = await until(({ event, listener }) => event === 'listening' && listener === 'door')
   const [operator] = await until(({ event }) => event === 'operator_listening')
   const metrics = async () => (await fetch(`http://127.0.0.1:${operator!.port}/metrics`)).text()
-  return { port: listening!.port as number, lines, until, reload, metrics }
+  return {
+    port: listening!.port as number,
+    lines,
+    until,
+    reload,
+    metrics,
+    terminate: () => void child.kill('SIGTERM'),
+    exit,
+  }
 }
 
 /** One listener `door`, and one pool of these ports behind it. */
@@ -94,6 +107,11 @@ export function configTo(ports: readonly number[], { maxConnections = 1000 } = {
     pools: { pool: { endpoints: ports.map(port => `tcp://127.0.0.1:${port}`) } },
     routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
   }
+}
+
+/** Of a request at an `http` listener. */
+export function isRequest({ door }: Line): boolean {
+  return door === 'http'
 }
 
 export function isRecord({ bytesIn }: Line): boolean {

@@ -4,6 +4,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import type { Reason } from '../shared/decide/reason.ts'
+import { subDraw } from '../shared/pool/draw.ts'
 import { httpDoorName } from '../shared/table/compile-http.ts'
 import type { FlowListener } from '../shared/table/table.ts'
 import { admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
@@ -11,6 +12,7 @@ import { mustCarry, readCarriedFrom } from './carried.ts'
 import { type Door, type ListenerCounts, listenOn } from './door.ts'
 import { readFacts } from './facts.ts'
 import { keepAliveMs } from './forward.ts'
+import { limitAge } from './http/age.ts'
 import type { HttpConnection } from './http/exchange.ts'
 import { Http1Connection, type Http1Terms } from './http/http1-door.ts'
 import { Http2Connection } from './http/http2-door.ts'
@@ -115,12 +117,14 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: Open
 
   function open(spoken: Spoken, facts: FlowFacts, terms: Http1Terms, leave: () => void, acceptedAt: number): void {
     const { socket, isHttp2, scheme } = spoken
-    const closed = (connection: HttpConnection & { readonly served: number }) => {
+    const closed = (connection: HttpConnection) => {
+      forgetAge()
       mine.delete(connection)
       plane.clients.delete(connection)
       leave()
-      if (connection.served === 0) {
-        plane.shared.onRecord(flowRecord(facts, undefined, refusal('client_gone'), performance.now() - acceptedAt))
+      const why = connection.endedFor ?? (connection.served === 0 ? 'client_gone' : undefined)
+      if (why !== undefined) {
+        plane.shared.onRecord(flowRecord(facts, undefined, refusal(why), performance.now() - acceptedAt))
       }
       plane.onEnded()
     }
@@ -129,6 +133,7 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: Open
       void new LiveRequest(plane, name, exchange).serve()
     }
     const connection = new Connection(socket, facts, scheme, terms, serve, closed)
+    const forgetAge = limitAge(connection, terms.age, subDraw(plane.shared.draw(), 'jitter'))
     mine.add(connection)
     plane.clients.add(connection)
   }

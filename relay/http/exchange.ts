@@ -2,6 +2,7 @@
 
 import type { Duplex } from 'node:stream'
 import type { FlowFacts } from '../../shared/decide/facts.ts'
+import type { Reason } from '../../shared/decide/reason.ts'
 import type { Body } from './body.ts'
 import type { Fields } from './fields.ts'
 import type { Malformed } from './http1-head.ts'
@@ -61,6 +62,10 @@ export interface HttpConnection {
   readonly facts: FlowFacts
   /** Requests that are not answered. */
   readonly open: number
+  /** Requests so far. */
+  readonly served: number
+  /** Why it was ended, where its client is to blame. */
+  readonly endedFor?: Reason | undefined
   /** No new requests; those that are open are answered. */
   drain(): void
   /** Ends at once whatever is open. */

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { DoorLimits } from '../../shared/config/parse.ts'
 import type { FlowFacts } from '../../shared/decide/facts.ts'
+import type { Age } from './age.ts'
 import { Body, type Producer, type Sink } from './body.ts'
 import type { Exchange, HttpConnection, ServeExchange, Upgraded } from './exchange.ts'
 import { Fields } from './fields.ts'
@@ -15,6 +16,7 @@ export interface Http1Terms {
   readonly limits: DoorLimits
   readonly headerTimeoutMs: number
   readonly keepAliveTimeoutMs: number
+  readonly age: Age
 }
 
 export class Http1Connection implements HttpConnection, Producer, BodyEvents {

@@ -3,6 +3,7 @@
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { FlowFacts } from '../../shared/decide/facts.ts'
+import type { Reason } from '../../shared/decide/reason.ts'
 import { Body, type Producer, type Sink } from './body.ts'
 import type { Exchange, HttpConnection, ServeExchange, Upgraded } from './exchange.ts'
 import type { Fields } from './fields.ts'
@@ -11,6 +12,7 @@ import type { Http1Terms } from './http1-door.ts'
 import type { Malformed } from './http1-head.ts'
 import { StreamEnd } from './http2-end.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
+import { type FloodWatch, watchFloods } from './http2-floods.ts'
 
 export class Http2Connection implements HttpConnection {
   readonly facts: FlowFacts
@@ -18,9 +20,10 @@ export class Http2Connection implements HttpConnection {
   readonly session: ServerHttp2Session
   open = 0
   served = 0
-  private isDraining = false
+  /** Why it was ended, where its client is to blame. */
+  endedFor: Reason | undefined
+  readonly floods: FloodWatch
   private idle: NodeJS.Timeout
-  private readonly keepAliveMs: number
 
   /** @param socket what was read of it has been put back */
   constructor(
@@ -33,20 +36,23 @@ export class Http2Connection implements HttpConnection {
   ) {
     this.facts = facts
     this.scheme = scheme
-    this.keepAliveMs = terms.keepAliveTimeoutMs
     this.session = performServerHandshake(socket, {
       settings: {
         maxConcurrentStreams: mostStreams,
         initialWindowSize: streamWindow,
-        maxHeaderListSize: terms.limits.maxHeaderBytes + terms.limits.maxUrlBytes,
+        maxHeaderListSize: seenTooMuch * (terms.limits.maxHeaderBytes + terms.limits.maxUrlBytes),
       },
-      maxHeaderListPairs: terms.limits.maxHeaders + pseudoFields,
+      maxHeaderListPairs: seenTooMuch * terms.limits.maxHeaders + pseudoFields,
       maxSessionMemory: 64,
     })
     const { session } = this
     session.setLocalWindowSize(sessionWindow)
     session.on('error', nothing)
+    this.floods = watchFloods(session, flood => {
+      this.endedFor = flood
+    })
     session.on('stream', (stream, _, flags, raw: readonly string[]) => {
+      if (this.served === 0) this.wait(terms.keepAliveTimeoutMs)
       this.open += 1
       this.served += 1
       const isWhole = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
@@ -59,13 +65,13 @@ export class Http2Connection implements HttpConnection {
     this.idle = setTimeout(() => this.lookIdle(), terms.headerTimeoutMs)
   }
 
+  /**
+   * GOAWAY that names the last stream we have begun on: what a client has sent since was not looked at, and it may send
+   * that again elsewhere whatever it asks for (RFC 9113 section 6.8). A first one that names none, as the RFC has it, is
+   * not for us: nghttp2 takes no more streams behind it all the same, and Node has no way to its shutdown notice.
+   */
   drain(): void {
-    if (this.isDraining) return
-    this.isDraining = true
-    const { session } = this
-    // First a notice, so that requests on their way are not lost; then the last stream that counts (RFC 9113 section 6.8).
-    if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, highestStream)
-    setTimeout(() => session.close(), noticeMs).unref()
+    if (!this.session.destroyed && !this.session.closed) this.session.close()
   }
 
   cut(): void {
@@ -78,12 +84,14 @@ export class Http2Connection implements HttpConnection {
     this.idle.refresh()
   }
 
+  private wait(ms: number): void {
+    clearTimeout(this.idle)
+    this.idle = setTimeout(() => this.lookIdle(), ms)
+  }
+
+  /** Bytes alone do not keep it open: a header that never ends is no request. */
   private lookIdle(): void {
-    if (this.open === 0) {
-      this.session.close()
-      return
-    }
-    this.idle = setTimeout(() => this.lookIdle(), this.keepAliveMs)
+    if (this.open === 0) this.drain()
   }
 }
 
@@ -109,6 +117,8 @@ class Http2Exchange implements Exchange, Sink {
   private bodyEnd: StreamEnd | undefined
   private trailersOut: Fields | undefined
   private isWhole = false
+  /** It was us who reset it. */
+  private isAborted = false
 
   constructor(connection: Http2Connection, stream: ServerHttp2Stream, raw: readonly string[], isWhole: boolean) {
     this.connection = connection
@@ -155,6 +165,7 @@ class Http2Exchange implements Exchange, Sink {
   }
 
   answer(status: number, fields: Fields, body: string | Buffer | null): void {
+    if (status === 431 || this.malformed !== undefined) this.connection.floods.noteHeader()
     if (this.stream.destroyed) return
     const hasBody = body !== null && body.length > 0
     if (hasBody) fields.set('content-length', String(Buffer.byteLength(body)))
@@ -205,7 +216,10 @@ class Http2Exchange implements Exchange, Sink {
   abort(): void {
     const { stream, lastWords } = this
     if (lastWords !== undefined && stream.headersSent && !stream.writableEnded) this.finish(lastWords, false)
-    else stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    else {
+      this.isAborted = true
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+    }
   }
 
   finish(trailers: Fields, isWhole = true): void {
@@ -250,7 +264,9 @@ class Http2Exchange implements Exchange, Sink {
   }
 
   private closed(): void {
-    this.connection.ended()
+    const { connection, stream } = this
+    connection.ended()
+    if (stream.rstCode !== constants.NGHTTP2_NO_ERROR && !this.isAborted) connection.floods.noteReset()
     this.bodyEnd?.closed()
     if (this.isWhole) return
     this.isGone = true
@@ -298,11 +314,10 @@ function nothing(): void {}
 /** No Date of our own: the endpoint's stands, or none. Node knows the word, its types do not. */
 const asItIs: object = { sendDate: false }
 const pseudoFields = 8
+/** So many times what is allowed is still read, so that it can be answered and counted; beyond that the stream is reset. */
+const seenTooMuch = 4
 /** As in nginx. */
 const mostStreams = 128
 /** The high-water mark of a direction. */
 const streamWindow = 262_144
 const sessionWindow = 1_048_576
-const highestStream = 2 ** 31 - 1
-/** Longer than a round trip. */
-const noticeMs = 500

@@ -93,6 +93,10 @@ export interface HttpListenerInput extends FlowListenerInput {
   headerTimeout?: Duration
   /** How long a connection may stay without a request. Default `75s`. */
   keepAliveTimeout?: Duration
+  /** How old a connection gets, give or take 10 %: then it takes no more requests and its client opens another. Off by default. */
+  maxConnectionAge?: Duration
+  /** What is still open on it so long after is cut. Off by default. */
+  maxConnectionAgeGrace?: Duration
 }
 
 export interface TlsListenerInput extends FlowListenerInput {

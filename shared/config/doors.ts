@@ -84,6 +84,7 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'listener.certificates': ['http', 'tls'],
   'listener.headerTimeout': ['http'],
   'listener.keepAliveTimeout': ['http'],
+  'listener.maxConnectionAge': ['http'],
   'listener.socketMode': ['http', 'tcp', 'tls'],
   'listener.maxConnections': ['http', 'tcp', 'tls'],
   'listener.proxyProtocol': ['http', 'tcp', 'tls', 'udp'],

@@ -119,6 +119,8 @@ function readHttp(name: string, raw: unknown, place: Place, findings: Findings):
   if (value === undefined) return []
   const readTime = (key: 'headerTimeout' | 'keepAliveTimeout'): number =>
     readDuration(value[key], defaults[key], bounds.timeoutMs, [...place, key], findings)
+  const readAge = (key: 'maxConnectionAge' | 'maxConnectionAgeGrace'): number | undefined =>
+    value[key] === undefined ? undefined : readDuration(value[key], '1ms', bounds.timeoutMs, [...place, key], findings)
   const rest = {
     hostnames: readHostnames(value.hostnames, [...place, 'hostnames'], findings),
     clientAddress: readClientAddress(
@@ -132,6 +134,8 @@ function readHttp(name: string, raw: unknown, place: Place, findings: Findings):
     ending: readTlsEnding(value, place, findings),
     headerTimeoutMs: readTime('headerTimeout'),
     keepAliveTimeoutMs: readTime('keepAliveTimeout'),
+    maxConnectionAgeMs: readAge('maxConnectionAge'),
+    maxConnectionAgeGraceMs: readAge('maxConnectionAgeGrace'),
   }
   return readPlace(name, value, place, findings).map(common => ({ kind: 'http', ...common, ...rest }))
 }

@@ -119,6 +119,9 @@ export interface RelayHttpListener extends FlowPlace {
   readonly ending: TlsEndingConfig | undefined
   readonly headerTimeoutMs: number
   readonly keepAliveTimeoutMs: number
+  /** Undefined: none is ever too old, and nothing is cut. */
+  readonly maxConnectionAgeMs: number | undefined
+  readonly maxConnectionAgeGraceMs: number | undefined
 }
 
 export interface TcpListener extends FlowPlace {

@@ -157,6 +157,10 @@ export const httpListener = z
     ...clientCertificates,
     headerTimeout: duration('Until the header of a request is whole; and as long for a handshake.').exactOptional(),
     keepAliveTimeout: duration('How long a connection may stay without a request.').exactOptional(),
+    maxConnectionAge: duration(
+      'A connection takes no more requests when it is so old, give or take 10 %.',
+    ).exactOptional(),
+    maxConnectionAgeGrace: duration('What is open so long after is cut.').exactOptional(),
   })
   .meta({ id: 'HttpListener', description: 'HTTP/1.1 and HTTP/2 at the relay.' })
 

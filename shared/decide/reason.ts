@@ -176,6 +176,11 @@ export const reasons = {
     isRegistered: false,
     says: 'The client reset its streams as soon as they were begun, many times over.',
   },
+  http2_headers: {
+    status: 429,
+    isRegistered: false,
+    says: 'The client sent requests whose header is malformed or larger than allowed, many times over.',
+  },
   http2_pings: { status: 429, isRegistered: false, says: 'The client sent PING frames without end.' },
   http2_settings: { status: 429, isRegistered: false, says: 'The client sent SETTINGS frames without end.' },
   http2_continuations: {

@@ -61,7 +61,14 @@ export function compileFlowListeners(
       sessionKey: listener.kind === 'udp' ? listener.key : undefined,
       http:
         listener.kind === 'http'
-          ? { headerTimeoutMs: listener.headerTimeoutMs, keepAliveTimeoutMs: listener.keepAliveTimeoutMs }
+          ? {
+              headerTimeoutMs: listener.headerTimeoutMs,
+              keepAliveTimeoutMs: listener.keepAliveTimeoutMs,
+              age: {
+                maxMs: listener.maxConnectionAgeMs ?? Number.POSITIVE_INFINITY,
+                graceMs: listener.maxConnectionAgeGraceMs ?? Number.POSITIVE_INFINITY,
+              },
+            }
           : undefined,
       proxySources: compileProxySources(listener.proxyProtocol),
       matches: mine,

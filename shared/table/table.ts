@@ -201,6 +201,14 @@ export interface ForceRule {
   readonly to: number
 }
 
+/** How long connections of HTTP may take for what. */
+export interface HttpTerms {
+  readonly headerTimeoutMs: number
+  readonly keepAliveTimeoutMs: number
+  /** Infinity where the config says nothing. */
+  readonly age: { readonly maxMs: number; readonly graceMs: number }
+}
+
 /** A place at the relay where connections come in. */
 export interface FlowListener {
   readonly kind: 'http' | 'tcp' | 'tls' | 'udp'
@@ -227,7 +235,7 @@ export interface FlowListener {
   /** Undefined: this program carries the bytes. */
   readonly kernel: KernelConfig | undefined
   /** Of an `http` listener. */
-  readonly http: { readonly headerTimeoutMs: number; readonly keepAliveTimeoutMs: number } | undefined
+  readonly http: HttpTerms | undefined
   /** In rank order: see `flowSteps`. None at an `http` listener, whose requests are matched one by one. */
   readonly matches: readonly FlowMatch[]
   /** The same by server name, whole or wildcard, each in rank order. */

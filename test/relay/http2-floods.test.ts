@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { type Flood, limits, watchFloods } from '../../relay/http2-floods.ts'
+import { type Flood, limits, watchFloods } from '../../relay/http/http2-floods.ts'
 import {
   codes,
   fieldBlock,

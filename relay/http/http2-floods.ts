@@ -3,14 +3,22 @@
 // (CVE-2024-27316), frames that say nothing. Each ends its connection with ENHANCE_YOUR_CALM (RFC 9113 section 10.5).
 
 import { constants, type ServerHttp2Session } from 'node:http2'
-import { reasons } from '../shared/decide/reason.ts'
+import { reasons } from '../../shared/decide/reason.ts'
 
 /** As reasons for the end of a connection. */
-export type Flood = 'http2_resets' | 'http2_pings' | 'http2_settings' | 'http2_continuations' | 'http2_frames'
+export type Flood =
+  | 'http2_resets'
+  | 'http2_headers'
+  | 'http2_pings'
+  | 'http2_settings'
+  | 'http2_continuations'
+  | 'http2_frames'
 
 export interface FloodWatch {
   /** The client has reset a stream: called by whoever sees it close. */
   readonly noteReset: () => void
+  /** A request was refused for its header. */
+  readonly noteHeader: () => void
 }
 
 /**
@@ -50,7 +58,7 @@ export function watchFloods(
   }
   session.on('ping', take('http2_pings', limits.pings))
   session.on('remoteSettings', take('http2_settings', limits.settings))
-  return { noteReset: take('http2_resets', limits.resets) }
+  return { noteReset: take('http2_resets', limits.resets), noteHeader: take('http2_headers', limits.headers) }
 }
 
 /** A token bucket: false when more come than it lets through. */
@@ -87,6 +95,8 @@ interface Pace {
 export const limits = {
   /** A client that gives up on calls does so now and then; Envoy lets 500 streams through that lived less than a second. */
   resets: { burst: 500, perSecond: 30 },
+  /** What no honest client sends twice. */
+  headers: { burst: 50, perSecond: 1 },
   /** gRPC clients ping to keep connections alive and, in Go, to measure bandwidth while they read. */
   pings: { burst: 500, perSecond: 50 },
   /** Sent once, and again by a client that changes its windows. */

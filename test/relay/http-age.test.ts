@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { createServer, request } from 'node:http'
 import { connect } from 'node:http2'
-import { connect as netConnect } from 'node:net'
+import { type AddressInfo, connect as netConnect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { limitAge } from '../../relay/http/age.ts'
 import type { HttpConnection } from '../../relay/http/exchange.ts'
@@ -25,7 +25,7 @@ test('over HTTP/2 the client hears GOAWAY, and what is under way is finished', a
   const port = await agedDoor()
   const session = connect(`http://127.0.0.1:${port}`)
   onTestFinished(() => session.destroy())
-  const slow = session.request({ ':path': '/slow', ':method': 'POST' })
+  const slow = session.request({ ':path': '/', ':method': 'POST' })
   const answered = once(slow, 'response')
   const [code, last] = await once(session, 'goaway')
   expect([code, last]).toEqual([0, 1])
@@ -43,25 +43,27 @@ test('over HTTP/1.1 the next answer is the last one, and an idle connection is c
   await once(socket.resume(), 'end')
   const late = request({ host: '127.0.0.1', port, method: 'POST', agent: false })
   late.flushHeaders()
+  const answered = once(late, 'response')
   await new Promise(later => setTimeout(later, 300))
   late.end('x')
-  const [answer] = await once(late, 'response')
+  const [answer] = await answered
   expect(answer.headers.connection).toBe('close')
   answer.resume()
 })
 
-/** An `http` listener whose connections get a tenth of a second old, and that answers when a body has come. */
+/** An `http` listener whose connections get a tenth of a second old, with an endpoint that answers when a body has come. */
 async function agedDoor(): Promise<number> {
+  const endpoint = createServer((asked, answer) => asked.resume().on('end', () => answer.end('done')))
+  endpoint.listen(0, '127.0.0.1')
+  await once(endpoint, 'listening')
+  onTestFinished(() => {
+    endpoint.close()
+    endpoint.closeAllConnections()
+  })
   const { config } = parse({
     listeners: { door: { kind: 'http', address: '127.0.0.1:0', maxConnectionAge: '100ms' } },
-    pools: { pool: { endpoints: ['http://127.0.0.1:1'] } },
-    routes: [
-      {
-        name: 'slow',
-        listener: 'door',
-        rules: [{ match: { path: '/never' }, pool: 'pool' }, { reply: { status: 200 } }],
-      },
-    ],
+    pools: { pool: { endpoints: [`http://127.0.0.1:${(endpoint.address() as AddressInfo).port}`] } },
+    routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
   })
   const relay = await startRelay({ config, variables: {}, onRecord: () => {} })
   onTestFinished(() => relay.stop({ drainMs: 0 }))

@@ -71,7 +71,8 @@ describe('in front', () => {
       '--strip-incoming-x-forwarded-for',
       '--add-x-forwarded-for',
     ])
-    expect(await seenThrough(port)).toMatchObject({ headers: { 'x-forwarded-for': CLIENT } })
+    // What a trusted proxy says is kept, and who that was stands behind it.
+    expect(await seenThrough(port)).toMatchObject({ headers: { 'x-forwarded-for': `${CLIENT}, 127.0.0.1` } })
   })
 
   for (const [words, version] of [

@@ -51,7 +51,9 @@ test('clients that stay connected come to a relay that is added, within the age 
   const server = await counting()
   const [first, second] = [await relayProgram(aged(server)), await relayProgram(aged(server))]
   const front = await relayProgram(frontOf([first.port]))
-  const clients = Array.from({ length: 8 }, () => grpcClient(front.port, { 'grpc.use_local_subchannel_pool': 1 }))
+  const clients = Array.from({ length: 8 }, () =>
+    grpcClient(front.port, { 'grpc.use_local_subchannel_pool': 1, 'grpc.enable_retries': 1 }),
+  )
   for (const client of clients) await unary(client, 'hello')
   expect(second.lines.filter(isRequest)).toHaveLength(0)
   await front.reload(frontOf([first.port, second.port]))

@@ -45,7 +45,7 @@ export async function askEndpoint(
   try {
     let failure = await until(raw, 'connect')
     if (failure === undefined && opening !== undefined) raw.write(opening)
-    if (failure === undefined && (scheme === 'tls' || probe.kind === 'tls')) {
+    if (failure === undefined && (scheme === 'tls' || scheme === 'https' || probe.kind === 'tls')) {
       const name = tls?.serverName ?? (isIpLiteral(host) || scheme === 'unix' ? undefined : host)
       socket = startTls({
         socket: raw,

@@ -15,6 +15,7 @@ import { type Descriptors, freeDescriptor, mayStay } from './descriptors.ts'
 import { readFacts } from './facts.ts'
 import { type Connection, type Flow, openConnection } from './flow.ts'
 import { type Forwarded, forward, type Host, keepAliveMs } from './forward.ts'
+import type { LiveRequest } from './http/request.ts'
 import type { OpenTls } from './open-tls.ts'
 import { openingOf } from './opening.ts'
 import { pipe } from './pipe.ts'
@@ -37,6 +38,8 @@ export interface Plane {
   readonly onRecord: (record: FlowRecord) => void
   /** Accepted and not recorded yet. */
   readonly flows: Set<Flow>
+  /** Of `http` listeners, not answered yet. */
+  readonly requests: Set<LiveRequest>
   /** Flows that wait for a place in their pool; they are in `flows` too. */
   readonly waiting: WaitingRooms
   readonly descriptors: Descriptors

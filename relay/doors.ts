@@ -68,6 +68,7 @@ export class Doors {
       poolTls,
       onRecord,
       flows: new Set(),
+      requests: new Set(),
       waiting,
       descriptors: { areShort: false },
       onceOver: new Set(),

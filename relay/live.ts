@@ -4,10 +4,12 @@ import { stateOf } from '../shared/pool/health.ts'
 import { isDown, isDraining, latencyNow } from '../shared/pool/observed.ts'
 import { ramp, view } from '../shared/pool/view.ts'
 import type { Plane } from './door.ts'
+import type { Flow } from './flow.ts'
+import type { LiveRequest } from './http/request.ts'
 
 export interface LiveFlow {
   readonly id: number
-  readonly transport: 'tcp' | 'udp'
+  readonly transport: 'tcp' | 'udp' | 'http'
   readonly listener: string
   readonly clientAddress: string
   readonly clientPort: number
@@ -20,6 +22,11 @@ export interface LiveFlow {
   readonly bytesIn: number
   readonly bytesOut: number
   readonly ageMs: number
+  /** Of a request. */
+  readonly method?: string
+  readonly host?: string
+  readonly path?: string
+  readonly protocol?: string
 }
 
 export interface FlowPage {
@@ -57,15 +64,23 @@ export interface LiveEndpoint {
 }
 
 /** Oldest first, those with an id above `after`, at most `limit`. */
-export function liveFlows({ flows }: Pick<Plane, 'flows'>, after: number, limit: number): FlowPage {
+export function liveFlows(
+  { flows, requests }: Pick<Plane, 'flows' | 'requests'>,
+  after: number,
+  limit: number,
+): FlowPage {
   const now = performance.now()
   const page: LiveFlow[] = []
   let hasMore = false
-  for (const flow of flows) {
+  for (const flow of byAge(flows, requests)) {
     if (flow.id <= after) continue
     if (page.length === limit) {
       hasMore = true
       break
+    }
+    if ('exchange' in flow) {
+      page.push(liveRequest(flow, now))
+      continue
     }
     const { id, facts, decision, endpoint, acceptedAt } = flow
     const passed = flow.passed()
@@ -84,7 +99,41 @@ export function liveFlows({ flows }: Pick<Plane, 'flows'>, after: number, limit:
       ageMs: Math.round(now - acceptedAt),
     })
   }
-  return { total: flows.size, flows: page, next: hasMore ? page.at(-1)!.id : null }
+  return { total: flows.size + requests.size, flows: page, next: hasMore ? page.at(-1)!.id : null }
+}
+
+/** Both in one order; each set is in the order of its ids. */
+function* byAge(flows: ReadonlySet<Flow>, requests: ReadonlySet<LiveRequest>): Generator<Flow | LiveRequest> {
+  const later = requests.values()
+  let request = later.next()
+  for (const flow of flows) {
+    for (; request.done !== true && request.value.id < flow.id; request = later.next()) yield request.value
+    yield flow
+  }
+  for (; request.done !== true; request = later.next()) yield request.value
+}
+
+function liveRequest(request: LiveRequest, now: number): LiveFlow {
+  const { id, listener, facts, decision, endpoint, acceptedAt, exchange } = request
+  const { connection, version } = exchange
+  return {
+    id,
+    transport: 'http',
+    listener,
+    clientAddress: facts.clientAddress ?? connection.facts.clientAddress,
+    clientPort: connection.facts.clientPort,
+    route: decision?.rule?.route ?? null,
+    rule: decision?.rule?.name ?? null,
+    variant: decision?.do === 'forward' ? decision.variant.name : null,
+    endpoint: endpoint?.name ?? null,
+    bytesIn: request.bytesIn,
+    bytesOut: request.bytesOut,
+    ageMs: Math.round(now - acceptedAt),
+    method: facts.method,
+    host: facts.host,
+    path: facts.path,
+    protocol: version,
+  }
 }
 
 export function livePools({ table, observed, waiting, host }: Pick<Plane, 'table' | 'observed' | 'waiting' | 'host'>) {

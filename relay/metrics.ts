@@ -23,6 +23,7 @@ export interface Watched {
   readonly plane: Pick<Plane, 'table' | 'observed' | 'flows' | 'waiting' | 'host'>
   readonly counts: ReadonlyMap<string, Pick<Door['counts'], 'open' | 'failedAccepts' | 'moved' | 'dropped'>>
   readonly kernelCounts: () => Promise<KernelCounts>
+  readonly requestMetrics: () => string
 }
 
 export function openMetrics(): Metrics {
@@ -217,9 +218,15 @@ export function openMetrics(): Metrics {
     watch: relay => {
       watched = relay
     },
-    text: () => register.metrics(),
+    text: async () => (await register.metrics()) + requestText(watched),
     contentType: register.contentType,
   }
+}
+
+/** Only of a relay that has an `http` listener: elsewhere every series would be of nothing. */
+function requestText(watched: Watched | undefined): string {
+  if (watched === undefined || watched.plane.table.httpDoors.size === 0) return ''
+  return `\n${watched.requestMetrics()}`
 }
 
 const states = ['up', 'down', 'draining', 'ejected'] as const

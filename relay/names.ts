@@ -105,7 +105,8 @@ export function namesIn(table: Table): Set<string> {
   const names = new Set<string>()
   for (const { endpoints } of table.pools) {
     for (const { address } of endpoints) {
-      if (['tcp', 'tls', 'udp'].includes(address.scheme) && !isIpLiteral(address.host)) names.add(address.host)
+      const hasName = address.scheme !== 'unix' && address.scheme !== 'binding'
+      if (hasName && !isIpLiteral(address.host)) names.add(address.host)
     }
   }
   return names

@@ -74,6 +74,8 @@ export interface Relay {
   readonly counts: ReadonlyMap<string, Readonly<ListenerCounts>>
   /** What the kernel has counted of listeners with mode `nat` or `dsr`. */
   readonly kernelCounts: () => Promise<KernelCounts>
+  /** What was counted of the requests of `http` listeners, as Prometheus reads it. */
+  readonly requestMetrics: () => string
   /**
    * Sends nothing new to the endpoint (`pool/name`). What is open goes on, and is reset after `drainMs` (default 30 s,
    * reason `drained`). False when the table has no such endpoint.
@@ -273,6 +275,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         return handles.map(handle => [key, handle] as const)
       }),
     kernelCounts: kernel.counts,
+    requestMetrics: () => doors.http.metricsText(),
     reload: (config, given, drainMs = defaultDrainMs) => inTurn(() => reload(config, given, drainMs)),
     foresee: (config, given) =>
       inTurn(async () => {

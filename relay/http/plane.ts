@@ -2,7 +2,12 @@
 
 import { growSeen, openSeen, type Seen } from '../../shared/attempt/seen.ts'
 import type { RequestRecord } from '../../shared/http/request-record.ts'
-import { carryHttpMetrics, type HttpMetrics, openHttpMetrics } from '../../shared/metrics/http-metrics.ts'
+import {
+  carryHttpMetrics,
+  type HttpMetrics,
+  openHttpMetrics,
+  renderRequests,
+} from '../../shared/metrics/http-metrics.ts'
 import type { Table } from '../../shared/table/table.ts'
 import type { Plane } from '../door.ts'
 import { highest } from '../reload.ts'
@@ -27,8 +32,6 @@ export class HttpPlane {
   metrics: HttpMetrics
   readonly connections: Connections
   readonly carriage: Carriage
-  /** Not answered yet. */
-  readonly requests = new Set<LiveRequest>()
   /** Clients' connections. */
   readonly clients = new Set<HttpConnection>()
   readonly cookieKeys: readonly string[]
@@ -48,6 +51,16 @@ export class HttpPlane {
       now: shared.host.now,
       onFree: pool => callNext(shared.waiting, pool.name),
     }
+  }
+
+  /** Not answered yet. */
+  get requests(): Set<LiveRequest> {
+    return this.shared.requests
+  }
+
+  /** What was counted, as Prometheus reads it. */
+  metricsText(): string {
+    return renderRequests(this.metrics, this.shared.table)
   }
 
   /** Another table is in force. */

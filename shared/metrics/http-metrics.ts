@@ -119,6 +119,11 @@ export function countTry(
 
 /** The whole as Prometheus text. Series that have counted nothing are left out, states of endpoints are not. */
 export function renderHttpMetrics(metrics: HttpMetrics, table: Table, observed: Observed, now: number): string {
+  return renderRequests(metrics, table) + renderEndpoints(table, observed, now)
+}
+
+/** Without the endpoints: for a plane that tells of those itself. */
+export function renderRequests(metrics: HttpMetrics, table: Table): string {
   const used = metrics.series.filter(({ codes }) => codes !== undefined)
   let text = familyHead('fourseven_requests_total', 'counter', 'Requests answered, by route, variant and status.')
   for (const { route, variant, codes } of used) {
@@ -151,7 +156,7 @@ export function renderHttpMetrics(metrics: HttpMetrics, table: Table, observed: 
       if (count > 0) text += sampleLine('fourseven_tries_total', { pool, endpoint: endpoint.name, outcome }, count)
     }
   }
-  return text + renderEndpoints(table, observed, now)
+  return text
 }
 
 function renderEndpoints(table: Table, observed: Observed, now: number): string {

@@ -246,10 +246,10 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
 
   /** The client has nothing more to say. */
   private ended(): void {
-    if (this.reader !== undefined) this.exchange?.body?.break()
-    // HTTP/1.1 knows no half-close: whoever ends while it waits for an answer is gone. Some mean it all the same.
+    // Whoever ends while it waits for an answer is taken to be gone, as by nginx: HTTP/1.1 knows no half-close, and a
+    // client that goes away looks the same.
     if (this.exchange === undefined) this.socket.end()
-    else this.isClosing = true
+    else this.socket.destroy()
   }
 
   private closed(): void {

@@ -59,7 +59,9 @@ export async function prove(
         ? proveFlow(ask, relay!.table)
         : await proveRequest(ask, isRelays ? httpDoor(relay!, listener) : edgeDoor(edge))
     if (typeof outcomes !== 'string') reached.push(...outcomes)
-    const problem = typeof outcomes === 'string' ? cannotAsk(one, outcomes) : judgeOutcomes(one, outcomes, kindOf)
+    // `explain` knows requests at the edge only.
+    const line = ask.kind === 'request' && isRelays ? undefined : explainLine(one, kindOf)
+    const problem = typeof outcomes === 'string' ? cannotAsk(one, outcomes) : judgeOutcomes(one, outcomes, line)
     if (problem !== undefined) problems.push(problem)
   }
   return { problems, asked, reached }
@@ -99,7 +101,7 @@ function cannotAsk(one: ExpectedCase, why: string): Problem {
 
 type KindOf = (listener: string) => string
 
-function judgeOutcomes(one: ExpectedCase, outcomes: readonly Outcome[], kindOf: KindOf): Problem | undefined {
+function judgeOutcomes(one: ExpectedCase, outcomes: readonly Outcome[], line: string | undefined): Problem | undefined {
   const { reason } = one.gets
   if (reason !== undefined && !Object.hasOwn(reasons, reason)) {
     return {
@@ -121,7 +123,7 @@ function judgeOutcomes(one: ExpectedCase, outcomes: readonly Outcome[], kindOf: 
     message: `${nameOf(one)} gets ${sayDifferences(found)}${isChance ? ' for some, by chance' : ''}: ${whyOf(one, failed)}`,
     mend: isChance
       ? 'Name all that may come of it as a list, or ask with what decides: a cookie, a header, an address.'
-      : `Mend the rules or the case; \`${explainLine(one, kindOf)}\` tells every step.`,
+      : `Mend the rules or the case${line === undefined ? '.' : `; \`${line}\` tells every step.`}`,
   }
 }
 

@@ -69,11 +69,13 @@ class Forwarding {
   /** Under what the ruleset was made: while it is the same there is nothing to write. */
   private under = ''
   private until = 0
+  private madeFor: Table | undefined
   private macs: ReadonlyMap<string, string> = new Map()
   private neighbours: ReadonlyMap<string, string> = new Map()
   private local: ReadonlySet<string> | undefined
   private leaving: readonly { readonly listener: string; readonly target: Target; readonly until: number }[] = []
-  private looks = 0
+  /** The first one is long enough after the first ruleset was written. */
+  private looks = 1
   private isFull = false
   private isRefused = false
   private isTouched = false
@@ -157,8 +159,7 @@ class Forwarding {
   private async write(): Promise<Refusal | undefined> {
     const { observed } = this.host
     const now = this.host.now()
-    const ended = this.leaving.filter(({ until }) => until <= now)
-    if (ended.length > 0) this.leaving = this.leaving.filter(({ until }) => until > now)
+    this.leaving = this.leaving.filter(({ until }) => until > now)
     const table = this.table!
     const under = JSON.stringify([
       [...this.macs],
@@ -177,25 +178,15 @@ class Forwarding {
     const views = table.pools.map(pool => view(pool, observed, now))
     // A slow start moves a little with every look.
     this.until = views.some(({ isRamping }) => isRamping) ? 0 : Math.min(...views.map(({ until }) => until))
-    if (before !== undefined) await this.endDead(before, wanted, ended)
+    if (before !== undefined) await this.endDead(before, wanted)
     return undefined
   }
 
-  private madeFor: Table | undefined
-
-  private async endDead(
-    before: Ruleset,
-    wanted: Ruleset,
-    ended: readonly { readonly listener: string; readonly target: Target }[],
-  ): Promise<void> {
+  private async endDead(before: Ruleset, wanted: Ruleset): Promise<void> {
     for (const listener of kernelListeners(this.table!)) {
       const live = wanted.live.get(listener.name) ?? []
       const isLive = (target: Target) => live.some(each => each.ip === target.ip && each.port === target.port)
-      const were = [
-        ...(before.live.get(listener.name) ?? []),
-        ...ended.filter(each => each.listener === listener.name).map(({ target }) => target),
-      ]
-      const dead = were.filter(target => !isLive(target))
+      const dead = (before.live.get(listener.name) ?? []).filter(target => !isLive(target))
       if (dead.length > 0) await this.endStale(listener, dead)
     }
   }

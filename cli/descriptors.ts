@@ -15,7 +15,7 @@ export function descriptorProblem(config: Config, limit = descriptorLimit()): Pr
     code: 'too-few-descriptors',
     path: 'listeners',
     message: `${countOf(connections, sessions)} need ${needed} file descriptors, and this process may have ${limit}`,
-    mend: `Allow more (\`ulimit -n ${needed}\`, or LimitNOFILE=${needed} in a systemd unit), or lower ${sessions === 0 ? 'maxConnections' : 'maxSessions or maxConnections'}.`,
+    mend: `Allow more (\`ulimit -n ${needed}\`, or LimitNOFILE=${needed} in a systemd unit), or lower ${[...(connections > 0 ? ['maxConnections'] : []), ...(sessions > 0 ? ['maxSessions'] : [])].join(' or ')}.`,
   }
 }
 

@@ -45,10 +45,6 @@ class AtRelay implements Arrived {
     return this.exchange.fields.get(name)
   }
 
-  serverName(): string | undefined {
-    return this.exchange.connection.facts.sni
-  }
-
   country(): undefined {
     return undefined
   }

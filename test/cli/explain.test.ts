@@ -274,3 +274,46 @@ routes:
     expect([name.code, kind.code]).toEqual([2, 2])
   })
 })
+
+describe('explain udp', () => {
+  const yaml = `
+listeners:
+  dns: { kind: udp, address: '[::]:53', key: { quic: { idLength: 8 } } }
+  inside: { kind: udp, address: '10.0.0.1:5353' }
+pools:
+  a: { endpoints: [{ address: 'udp://10.0.0.5:53', name: one }, { address: 'udp://10.0.0.6:53', name: two }], balance: { hash: address } }
+  b: { endpoints: ['udp://10.0.0.7:53'] }
+routes:
+  - { name: office, listener: [dns, inside], match: { address: 203.0.113.0/24 }, pool: b }
+  - name: rest
+    listener: [dns, inside]
+    variants: [{ name: stable, weight: 9, pool: a }, { name: next, weight: 1, pool: b }]
+    session: { requests: 1, responses: 2 }
+    timeouts: { idle: 5s }
+`
+
+  test('says what a session is, where it goes, how it ends, and nothing of tries', async () => {
+    const cwd = folderWith({ 'routes.yaml': yaml })
+    const { code, stdout } = await fourseven(['explain', 'udp', '203.0.113.7:40000', '--listener', 'dns'], { cwd })
+    expect(stdout).toContain('Session\n  203.0.113.7:40000 to listener dns ([::]:53)')
+    expect(stdout).toContain('a session is a QUIC connection id, of 8 bytes where the endpoint chose it')
+    expect(stdout).toContain('forward to udp://10.0.0.7:53')
+    expect(stdout).toContain('idle for at most 1m')
+    expect(stdout).not.toContain('tries')
+    expect(code).toBe(0)
+    const other = await fourseven(['explain', 'udp', '198.51.100.7:1', '--listener', 'inside', '--json'], { cwd })
+    expect(JSON.parse(other.stdout)).toMatchObject({
+      flow: { key: { by: 'flow' } },
+      decision: { do: 'forward', rule: 'rest/0', idleMs: 5_000, session: { requests: 1, responses: 2 } },
+      candidates: [
+        { rule: 'office/0', failed: { predicate: 'address' } },
+        { rule: 'rest/0', verdict: 'serves' },
+      ],
+    })
+    const words = await fourseven(['explain', 'udp', '198.51.100.7:1', '--listener', 'inside'], { cwd })
+    expect(words.stdout).toContain('a session is the address and port of a client')
+    expect(words.stdout).toContain('idle for at most 5s, over after 1 datagram, 2 answered to each')
+    const kind = await fourseven(['explain', 'tcp', '198.51.100.7:1', '--listener', 'dns'], { cwd })
+    expect([kind.code, kind.stderr]).toEqual([2, expect.stringContaining('no tcp listener is named "dns"')])
+  })
+})

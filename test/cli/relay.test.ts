@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from '
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { descriptorProblem } from '../../cli/descriptors.ts'
+import { descriptorProblem, portProblem } from '../../cli/descriptors.ts'
 import { takeSockets } from '../../relay/handover.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { folderWith, fourseven, startFourseven } from './command.ts'
@@ -174,6 +174,22 @@ export default { listeners: { db: { kind: 'tcp', address: \`127.0.0.1:\${port}\`
       code: 'too-few-descriptors',
       severity: 'warning',
       mend: expect.stringContaining('ulimit -n 2129'),
+    })
+  })
+
+  test('warns when there are fewer local ports than the sessions it may have need', () => {
+    const udp = (maxSessions: number, port: number) => ({ kind: 'udp', address: `127.0.0.1:${port}`, maxSessions })
+    const { config } = parse({
+      listeners: { one: udp(20_000, 5300), two: udp(8_000, 5301) },
+      pools: { pool: { endpoints: ['udp://127.0.0.1:1'] } },
+      routes: [{ name: 'route', listener: ['one', 'two'], pool: 'pool' }],
+    })
+    expect(portProblem(config, 28_000)).toBeUndefined()
+    expect(portProblem(config, 27_999)).toMatchObject({ code: 'too-few-ports', severity: 'warning' })
+    expect(descriptorProblem(config, 28_130)).toBeUndefined()
+    expect(descriptorProblem(config, 28_129)).toMatchObject({
+      message: expect.stringContaining('28000 sessions need 28130'),
+      mend: expect.stringContaining('lower maxSessions.'),
     })
   })
 })

@@ -3,7 +3,7 @@ import type { ConfigInput } from '../../../shared/config/config.ts'
 import { parse } from '../../../shared/config/parse.ts'
 import type { Addresses } from '../../../shared/pool/pool.ts'
 import { compile } from '../../../shared/table/compile.ts'
-import { difference, isGone, isNothing } from '../../../shared/table/difference.ts'
+import { difference, isGone, isNothing, pathIn } from '../../../shared/table/difference.ts'
 import type { Table } from '../../../shared/table/table.ts'
 
 const base: ConfigInput = {
@@ -146,4 +146,69 @@ test('with the table before, pools and endpoints keep their numbers, and new one
     { ...second, slots },
   )
   expect(third.pools[0]!.endpoints.map(({ slot }) => slot)).toEqual([0, 1])
+})
+
+describe('a session in another table', () => {
+  const udp: ConfigInput = {
+    listeners: { dns: { kind: 'udp', address: '127.0.0.1:53' } },
+    pools: {
+      one: {
+        endpoints: [
+          { address: 'udp://10.0.0.1:1', name: 'a' },
+          { address: 'udp://b.test:1', name: 'b' },
+        ],
+      },
+    },
+    routes: [{ name: 'route', listener: 'dns', pool: 'one' }],
+  }
+  const table = (change: Partial<ConfigInput> = {}, addresses?: Addresses) =>
+    compile(parse({ ...udp, ...change }).config, {}, undefined, addresses)
+  const now = table({}, new Map([['b.test', ['192.0.2.1', '192.0.2.2']]]))
+  const { rule } = now.flowListeners.get('dns')!.matches[0]!
+  const [variant] = rule.variants
+  const onto = (endpoint: number) => ({
+    listener: 'dns',
+    rule,
+    variant: variant!,
+    endpoint: variant!.pool.endpoints[endpoint],
+  })
+
+  test('is on the same endpoint as that table has it', () => {
+    const after = table({ routes: [{ name: 'route', listener: 'dns', pool: 'one', timeouts: { idle: '1s' } }] })
+    const path = pathIn(onto(0), after)!
+    expect(path.rule.timeouts.idleMs).toBe(1_000)
+    expect(path.endpoint).toBe(after.pools[0]!.endpoints[0])
+  })
+
+  test('has lost an endpoint whose name resolves to another address, or that has another one', () => {
+    expect(pathIn(onto(2), table({}, new Map([['b.test', ['192.0.2.1']]])))!.endpoint).toBeUndefined()
+    expect(pathIn(onto(1), table({}, new Map([['b.test', ['192.0.2.1']]])))!.endpoint).toBeDefined()
+    const moved = table({ pools: { one: { endpoints: [{ address: 'udp://10.0.0.9:1', name: 'a' }] } } })
+    expect(pathIn(onto(0), moved)!.endpoint).toBeUndefined()
+  })
+
+  test('has lost its way with its rule, its pool or its listener', () => {
+    const { routes, pools } = udp
+    expect(pathIn(onto(0), table({ routes: [{ ...routes[0]!, name: 'other' }] }))).toBeUndefined()
+    const other = { pools: { two: pools['one']! }, routes: [{ name: 'route', listener: 'dns', pool: 'two' }] }
+    expect(pathIn(onto(0), table(other))).toBeUndefined()
+    const elsewhere = {
+      listeners: { d: udp.listeners['dns']! },
+      routes: [{ name: 'route', listener: 'd', pool: 'one' }],
+    }
+    expect(pathIn(onto(0), table(elsewhere))).toBeUndefined()
+  })
+
+  test('a listener moves with its key, and when it becomes one of TCP', () => {
+    const keyed = table({ listeners: { dns: { kind: 'udp', address: '127.0.0.1:53', key: 'address' } } })
+    expect(difference(now, keyed).listeners).toMatchObject({ moved: ['dns'], changed: [] })
+    const tcp = compile(
+      parse({
+        listeners: { dns: { kind: 'tcp', address: '127.0.0.1:53' } },
+        pools: { one: { endpoints: ['tcp://10.0.0.1:1'] } },
+        routes: udp.routes,
+      }).config,
+    )
+    expect(difference(now, tcp).listeners.moved).toEqual(['dns'])
+  })
 })

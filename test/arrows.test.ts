@@ -15,6 +15,7 @@ const rooms = [
   ['shared/decide'],
   ['shared/attempt', 'shared/http'],
   ['shared/cache'],
+  ['shared/overlay'],
   ['shared/explain', 'shared/gateway-api'],
   ['shared'],
   ['workers', 'relay'],

@@ -9,9 +9,12 @@ import type { HttpRule, HttpVariant, Table } from '../table/table.ts'
 import { familyHead, histogramLines, sampleLine } from './prometheus.ts'
 
 export interface HttpMetrics {
-  /** Series of requests by what served them; rules of one route with variants of one name share theirs. */
-  readonly seriesOf: ReadonlyMap<HttpRule | HttpVariant, number>
-  readonly series: readonly Series[]
+  /**
+   * Series of requests by what served them; rules of one route with variants of one name share theirs. Weak: of a table
+   * that was replaced nothing is held once its last request is over.
+   */
+  readonly seriesOf: WeakMap<HttpRule | HttpVariant, number>
+  readonly series: Series[]
   /** Beyond the first try, by pool index. */
   readonly retries: Float64Array
   /** By endpoint slot and outcome. */
@@ -33,11 +36,22 @@ interface Series {
 
 /** Nothing counted yet. The first series is for requests that no rule took. */
 export function openHttpMetrics(table: Table): HttpMetrics {
-  const seriesOf = new Map<HttpRule | HttpVariant, number>()
-  const series: Series[] = [newSeries('', '')]
-  const known = new Map<string, number>()
+  const metrics: HttpMetrics = {
+    seriesOf: new WeakMap(),
+    series: [newSeries('', '')],
+    retries: new Float64Array(most(table.poolIndexes)),
+    tries: new Float64Array(most(table.slots) * outcomes.length),
+  }
+  followTable(metrics, table)
+  return metrics
+}
+
+/** The rules of another table with the same pools count on where those of the same route and variant are. */
+export function followTable({ seriesOf, series }: HttpMetrics, table: Table): void {
+  const keyOf = (route: string, variant: string) => `${route}\0${variant}`
+  const known = new Map(series.map(({ route, variant }, index) => [keyOf(route, variant), index]))
   const indexOf = (route: string, variant: string): number => {
-    const key = `${route}\0${variant}`
+    const key = keyOf(route, variant)
     let index = known.get(key)
     if (index === undefined) {
       index = series.push(newSeries(route, variant)) - 1
@@ -50,24 +64,13 @@ export function openHttpMetrics(table: Table): HttpMetrics {
     if (rule.action.do !== 'forward') continue
     for (const variant of rule.action.variants) seriesOf.set(variant, indexOf(rule.route, variant.name))
   }
-  return {
-    seriesOf,
-    series,
-    retries: new Float64Array(most(table.poolIndexes)),
-    tries: new Float64Array(most(table.slots) * outcomes.length),
-  }
 }
 
 /** The same counts under another table: what has the same name goes on, and what is gone keeps its numbers. */
 export function carryHttpMetrics(before: HttpMetrics, table: Table): HttpMetrics {
+  followTable(before, table)
   const after = openHttpMetrics(table)
-  const known = new Map(after.series.map(one => [`${one.route}\0${one.variant}`, one]))
-  for (const one of before.series) {
-    const same = known.get(`${one.route}\0${one.variant}`)
-    if (same === undefined) (after.series as Series[]).push(one)
-    else Object.assign(same, one)
-  }
-  return { ...after, retries: widened(before.retries, after.retries), tries: widened(before.tries, after.tries) }
+  return { ...before, retries: widened(before.retries, after.retries), tries: widened(before.tries, after.tries) }
 }
 
 /** The same numbers with room for as many as the other has. */

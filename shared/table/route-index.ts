@@ -65,6 +65,29 @@ export function buildRouteIndex(
 }
 
 /**
+ * The index with other matches in the places of the old ones; the very index when none is another one. What a match is
+ * found by (its path, what it asks, its rank) has to be the same.
+ */
+export function replaceMatches(index: RouteIndex, replaced: (match: HttpMatch) => HttpMatch): RouteIndex {
+  const changed = new Map<HttpMatch, HttpMatch>()
+  for (const { matches } of index.hosts) {
+    for (const match of matches) {
+      if (changed.has(match)) continue
+      const other = replaced(match)
+      if (other !== match) changed.set(match, other)
+    }
+  }
+  if (changed.size === 0) return index
+  const again = (matches: readonly HttpMatch[]) => matches.map(match => changed.get(match) ?? match)
+  return {
+    ...index,
+    listed: again(index.listed),
+    regexes: index.regexes.map(again),
+    hosts: index.hosts.map(({ hostname, matches }) => ({ hostname, matches: again(matches) })),
+  }
+}
+
+/**
  * The first match in precedence for host, path and method that `holds`; `holds` is asked only where a match wants more
  * than those. A hostname whose matches all fail hands on to the next wider one: precedence orders the matches of all
  * routes, it does not wall hosts off (Gateway API HTTPRoute).

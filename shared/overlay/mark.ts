@@ -1,0 +1,74 @@
+// Brings what an overlay says of endpoints into `observed`: drains, ejections, verdicts.
+
+import { markDown, markDraining, markEjected, markUp, unmarkDraining } from '../pool/health.ts'
+import type { Observed } from '../pool/observed.ts'
+import type { Table } from '../table/table.ts'
+import { standing } from './apply.ts'
+import { type EndpointBase, endpointsOf } from './base.ts'
+import { emptyOverlay, type Overlay } from './overlay.ts'
+
+/**
+ * Marks what the overlay says and takes back what the one before said and this one does not. What the plane found itself
+ * stays: an ejection of its own is not shortened, a drain or a verdict of its own not ended.
+ *
+ * @param before the overlay marked last here; undefined for none
+ * @param skewMs this plane's clock less the control object's: moves the ends of ejections
+ * @param verdicts false where the plane probes for itself
+ */
+export function markEndpoints(
+  observed: Observed,
+  table: Table,
+  overlay: Overlay,
+  before: Overlay | undefined,
+  now: number,
+  { skewMs, verdicts }: { readonly skewMs: number; readonly verdicts: boolean },
+): void {
+  const was = before ?? emptyOverlay
+  if (![overlay, was].some(each => each.drains.length + each.ejections.length + each.verdicts.length > 0)) return
+  const endpoints = endpointsOf(table)
+  const draining = inForce(overlay.drains, endpoints)
+  for (const [base] of inForce(was.drains, endpoints)) {
+    if (!draining.has(base)) for (const each of base.endpoints) unmarkDraining(observed, base.pool, each, now)
+  }
+  for (const [{ pool, endpoints: all }] of draining) for (const each of all) markDraining(observed, pool, each)
+
+  const ejected = inForce(overlay.ejections, endpoints)
+  for (const [base, entry] of inForce(was.ejections, endpoints)) {
+    if (ejected.has(base)) continue
+    for (const each of base.endpoints) {
+      // What this plane has ejected since is later, and its own.
+      if (observed.ejectedUntil[each.slot]! <= entry.until + skewMs + SAME_MS)
+        markEjected(observed, base.pool, each, now)
+    }
+  }
+  for (const [{ pool, endpoints: all }, { until }] of ejected) {
+    for (const each of all) {
+      if (until + skewMs > Math.max(now, observed.ejectedUntil[each.slot]!)) {
+        markEjected(observed, pool, each, until + skewMs)
+      }
+    }
+  }
+
+  if (!verdicts) return
+  const judged = inForce(overlay.verdicts, endpoints)
+  const isDown = (base: EndpointBase) => judged.get(base)?.is === 'down'
+  for (const [base, { is }] of inForce(was.verdicts, endpoints)) {
+    if (is === 'down' && !isDown(base)) for (const each of base.endpoints) markUp(observed, base.pool, each, now)
+  }
+  for (const [base] of judged) if (isDown(base)) for (const each of base.endpoints) markDown(observed, base.pool, each)
+}
+
+function inForce<Entry extends { readonly endpoint: string; readonly base: string }>(
+  entries: readonly Entry[],
+  endpoints: ReadonlyMap<string, EndpointBase>,
+): Map<EndpointBase, Entry> {
+  const found = new Map<EndpointBase, Entry>()
+  for (const entry of entries) {
+    const base = standing(entry, endpoints)
+    if (typeof base === 'object') found.set(base, entry)
+  }
+  return found
+}
+
+/** Two readings of a skew differ by the time that a message took. */
+const SAME_MS = 2_000

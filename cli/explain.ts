@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
+import { urlOf } from '../shared/cache/key.ts'
 import { partFor } from '../shared/config/part.ts'
 import { readHostname } from '../shared/config/tokens.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
@@ -168,7 +169,7 @@ function storesOf(
   const isGiven = answer !== undefined || answerStatus !== undefined
   const exchanged: Exchanged = {
     method: facts.method,
-    url: `${facts.scheme}://${facts.host}${facts.port === 0 ? '' : `:${facts.port}`}${facts.path}${facts.search}`,
+    url: urlOf(facts),
     request: request.headers,
     answer: isGiven
       ? { status: answerStatus ?? 200, fields: new Headers((answer ?? []) as [string, string][]) }

@@ -4,11 +4,9 @@
 import type { CachedAnswer } from '../shared/cache/answer.ts'
 import { cacheStatus } from '../shared/cache/cache-status.ts'
 import { type CachePlane, type CacheWord, type Conditions, type Found, throughCache } from '../shared/cache/exchange.ts'
-import { invalidatedBy } from '../shared/cache/invalidate.ts'
-import { cacheKey } from '../shared/cache/key.ts'
+import { keysToForget } from '../shared/cache/forget.ts'
+import { keyOf, urlOf } from '../shared/cache/key.ts'
 import type { WhyNotStored } from '../shared/cache/storable.ts'
-import type { CacheConfig } from '../shared/config/parse-cache.ts'
-import { decideHttp } from '../shared/decide/http.ts'
 import { removeHopByHop } from '../shared/http/hop-by-hop.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
 import type { HttpRule, HttpVariant } from '../shared/table/table.ts'
@@ -54,7 +52,7 @@ export async function answerThroughCache<Result extends Answered>(
   later: (work: Promise<unknown>) => void,
 ): Promise<ThroughCache<Result> | 'only-if-cached'> {
   const cache = rule.cache!
-  const url = urlOf(facts, facts.path, facts.search)
+  const url = urlOf(facts)
   const plane: CachePlane<Response, Result> = {
     now: Date.now,
     look: lookUp,
@@ -82,7 +80,7 @@ export async function answerThroughCache<Result extends Answered>(
     soon,
   }
   const { method, headers: fields } = request
-  const key = cacheUrl(facts, cache, rule, variant, url, request.headers)
+  const key = placeOf(facts, keyOf(rule, variant, url, request.headers))
   const { route, timeouts } = rule
   const one = { cache, route, key, method, url, fields, bans: isolate.bans, waitMs: timeouts.tryMs }
   const through = await throughCache(one, isolate.cached, plane)
@@ -103,43 +101,20 @@ export async function answerThroughCache<Result extends Answered>(
 /** The ledger has to hold what the cache itself may take, beside one try. */
 export const SUBREQUESTS_OF_CACHE = CALLS_AT_MOST
 
-/**
- * After an unsafe method succeeded: forgets what is stored for the same URL, and for where `Location` and
- * `Content-Location` point, under every variant of the rule that a GET of it would have.
- */
+/** Forgets what an unsafe method that succeeded has made out of date. */
 export async function invalidate(
-  isolate: Isolate,
+  { table, seen }: Isolate,
   facts: DoorFacts,
-  request: Request,
-  response: Response,
+  { headers }: Request,
+  { status, headers: answer }: Response,
 ): Promise<void> {
-  const own = urlOf(facts, facts.path, facts.search)
-  for (const url of invalidatedBy(request.method, own, response.status, response.headers)) {
-    const { pathname: path, search } = new URL(url)
-    const decision = decideHttp(isolate.table, { ...facts, method: 'GET', path, search }, isolate.seen.observed, 0)
-    const rule = decision.do === 'forward' || decision.do === 'reply' ? decision.rule : undefined
-    if (rule?.cache === undefined || rule.action.do !== 'forward') continue
-    for (const variant of rule.action.variants) {
-      await forget(cacheUrl(facts, rule.cache, rule, variant, url, request.headers))
-    }
-  }
+  for (const key of keysToForget(table, facts, seen.observed, headers, status, answer))
+    await forget(placeOf(facts, key))
 }
 
-/** Under the client's own host: the Cache API belongs to the zone. Variants never share an answer. */
-function cacheUrl(
-  facts: DoorFacts,
-  cache: CacheConfig,
-  rule: HttpRule,
-  variant: HttpVariant,
-  url: string,
-  headers: Headers,
-): string {
-  return `https://${facts.host}/.fourseven/cache/${cacheKey(cache, [rule.route, rule.name, variant.name], url, headers)}`
-}
-
-function urlOf(facts: DoorFacts, path: string, search: string): string {
-  const port = facts.port === 0 ? '' : `:${facts.port}`
-  return `${facts.scheme}://${facts.host}${port}${path}${search}`
+/** Under the client's own host: the Cache API belongs to the zone. */
+function placeOf({ host }: DoorFacts, key: string): string {
+  return `https://${host}/.fourseven/cache/${key}`
 }
 
 function setConditions(headers: Headers, conditions: Conditions, without: readonly string[]): void {

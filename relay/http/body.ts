@@ -14,6 +14,12 @@ export interface Sink {
   onDrain: () => void
 }
 
+/** Looks on. */
+export interface Watcher {
+  chunk(bytes: Buffer): void
+  ended(isWhole: boolean): void
+}
+
 /** Reads the connection that a body comes from. */
 export interface Producer {
   /** The body is wanted now. */
@@ -30,6 +36,8 @@ export class Body {
   trailers: Fields | undefined
   /** When the last of it came; `performance.now()`. */
   movedAt = 0
+  /** Sees each chunk that goes by, beside whoever takes it. */
+  private watcher: Watcher | undefined
   /** Is told when it is whole, broken or cancelled. */
   onEnd: () => void = nothing
   private readonly producer: Producer
@@ -50,6 +58,7 @@ export class Body {
     if (this.state !== 'open') return true
     this.bytes += chunk.length
     this.movedAt = performance.now()
+    this.watcher?.chunk(chunk)
     if (this.sink !== undefined) return this.hand(chunk, this.sink)
     this.early.push(chunk)
     this.earlyBytes += chunk.length
@@ -61,6 +70,7 @@ export class Body {
     if (this.state !== 'open') return
     this.state = 'whole'
     this.trailers = trailers
+    this.watcher?.ended(true)
     this.sink?.end(trailers)
     this.onEnd()
   }
@@ -69,6 +79,7 @@ export class Body {
   break(): void {
     if (this.state !== 'open') return
     this.state = 'broken'
+    this.watcher?.ended(false)
     this.sink?.abort()
     this.onEnd()
   }
@@ -122,10 +133,18 @@ export class Body {
     else if (mayGoOn) this.producer.resumeReading()
   }
 
+  /** Has every chunk seen, those that came before too. Of a body that nobody has begun to take. */
+  watch(watcher: Watcher): void {
+    for (const chunk of this.early) watcher.chunk(chunk)
+    if (this.state === 'open') this.watcher = watcher
+    else watcher.ended(this.state === 'whole')
+  }
+
   /** Nobody wants what is left. */
   cancel(): void {
     if (this.state !== 'open') return
     this.state = 'cancelled'
+    this.watcher?.ended(false)
     this.early = []
     this.producer.cancelReading()
     this.onEnd()

@@ -1,6 +1,8 @@
 // What all http doors of a thread share beside what all doors share.
 
 import { growSeen, openSeen, type Seen } from '../../shared/attempt/seen.ts'
+import { openCacheSeen } from '../../shared/cache/exchange.ts'
+import type { Ban } from '../../shared/cache/purge.ts'
 import type { RequestRecord } from '../../shared/http/request-record.ts'
 import {
   carryHttpMetrics,
@@ -12,6 +14,7 @@ import type { Table } from '../../shared/table/table.ts'
 import type { Plane } from '../door.ts'
 import { highest } from '../reload.ts'
 import { callNext } from '../waiting.ts'
+import { AnswerStore } from './answer-store.ts'
 import type { Carriage } from './carrier.ts'
 import { Connections } from './connections.ts'
 import type { HttpConnection } from './exchange.ts'
@@ -34,6 +37,11 @@ export class HttpPlane {
   readonly carriage: Carriage
   /** Clients' connections. */
   readonly clients = new Set<HttpConnection>()
+  /** Stored answers. Each thread has its own. */
+  readonly store: AnswerStore
+  readonly cached = openCacheSeen()
+  /** Purges in force. */
+  bans: readonly Ban[] = []
   readonly cookieKeys: readonly string[]
   readonly onRequest: (record: RelayRequestRecord) => void
 
@@ -41,6 +49,7 @@ export class HttpPlane {
     this.shared = shared
     this.cookieKeys = cookieKeys
     this.onRequest = onRequest
+    this.store = new AnswerStore(cacheBytes)
     this.seen = openSeen(shared.observed, sizeOf(shared.table))
     this.metrics = openHttpMetrics(shared.table)
     this.connections = new Connections(() => shared.poolTls)
@@ -83,3 +92,6 @@ export class HttpPlane {
 function sizeOf({ slots, poolIndexes }: Table): { slots: number; pools: number } {
   return { slots: highest(slots) + 1, pools: highest(poolIndexes) + 1 }
 }
+
+/** Of stored answers, in each thread. */
+const cacheBytes = 64 * 1_024 ** 2

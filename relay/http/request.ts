@@ -6,10 +6,13 @@ import { openLedger } from '../../shared/attempt/ledger.ts'
 import { type Mirrored, sendMirrors } from '../../shared/attempt/mirrors.ts'
 import { bodyOf, planHttp } from '../../shared/attempt/plan.ts'
 import { type Attempt, type Held, openTries, tryUntilAnswered } from '../../shared/attempt/tries.ts'
-import type { ForwardDecision, HttpDecision } from '../../shared/decide/decision.ts'
+import type { CacheWord } from '../../shared/cache/exchange.ts'
+import { keysToForget } from '../../shared/cache/forget.ts'
+import type { ForwardDecision, HttpDecision, ReplyDecision } from '../../shared/decide/decision.ts'
 import { decideHttp } from '../../shared/decide/http.ts'
 import { matchedPrefix } from '../../shared/decide/match.ts'
 import { type Reason, reasons } from '../../shared/decide/reason.ts'
+import { type Encoding, encodingFor, setEncoded, setVaryEncoding } from '../../shared/http/compress.ts'
 import { overBody } from '../../shared/http/door-limits.ts'
 import { editAnswer, editOwn, editRequest, MIRROR } from '../../shared/http/edit.ts'
 import { grpcRefusal, httpStatusOfGrpc } from '../../shared/http/grpc-status.ts'
@@ -18,15 +21,17 @@ import { endpointPath } from '../../shared/http/paths.ts'
 import { refusalOf, refuse } from '../../shared/http/refuse.ts'
 import type { DoorFacts } from '../../shared/http/request-facts.ts'
 import { isRecorded, requestRecord } from '../../shared/http/request-record.ts'
-import { countRequest } from '../../shared/metrics/http-metrics.ts'
+import { countCache, countRequest } from '../../shared/metrics/http-metrics.ts'
 import type { Draw } from '../../shared/pool/draw.ts'
 import type { Endpoint, Pool } from '../../shared/pool/pool.ts'
 import { nextFlowId } from '../flow.ts'
 import { roundMs } from '../forward.ts'
 import { isWaitedFor, joinQueue, leaveQueue, type Party, untilTurn } from '../waiting.ts'
 import { type Body, readWhole } from './body.ts'
+import { answerThroughCache, type ThroughCache } from './cache.ts'
 import type { EndpointAnswer, Question, Upload } from './call.ts'
 import { type Carriage, RelayCarrier } from './carrier.ts'
+import { encodedBody, encodeWhole, offered } from './encode.ts'
 import type { Exchange } from './exchange.ts'
 import { readFacts } from './facts.ts'
 import { Fields } from './fields.ts'
@@ -56,6 +61,8 @@ export class LiveRequest {
   private answerBody: Body | undefined
   private isWaiting: Party | undefined
   private isRecorded = false
+  private cacheWord: CacheWord | undefined
+  private cacheStatus: string | undefined
   private readonly upgradedBytes = { in: 0, out: 0 }
   private endUpgraded: (() => void) | undefined
   /** Of gRPC. */
@@ -93,7 +100,8 @@ export class LiveRequest {
       const full = this.fullPool(decision)
       if (full !== undefined) decision = await this.decideInTurn(full)
       if (exchange.isGone) return
-      if (decision.do === 'forward') await this.forward(decision)
+      if (this.isCached(decision)) await this.forwardThroughCache(decision as ForwardDecision | ReplyDecision)
+      else if (decision.do === 'forward') await this.forward(decision)
       else this.reply(answerTo(decision, table.needs, facts), decision, reasonOf(decision))
     } catch (bug) {
       // One request's trouble must not become that of all others.
@@ -175,10 +183,9 @@ export class LiveRequest {
     return decision
   }
 
-  /** All tries, and the copies. */
   private async forward(decision: ForwardDecision): Promise<void> {
-    const { plane, exchange, facts } = this
-    const { rule, pool, variant } = decision
+    const { exchange, facts } = this
+    const { rule } = decision
     if (exchange.body !== undefined && rule.maxBodyBytes !== Number.POSITIVE_INFINITY) {
       const over = overBody(rule.maxBodyBytes, exchange.bodyLength)
       if (over !== undefined) {
@@ -186,10 +193,110 @@ export class LiveRequest {
         return
       }
     }
+    const held = await this.tryEndpoints(decision, nothing)
+    if (held === undefined) return
+    if (typeof held !== 'string') {
+      const { shared, store } = this.plane
+      if (store.answers > 0) {
+        const { status, fields } = held.response
+        for (const key of keysToForget(shared.table, facts, shared.observed, exchange.fields, status, fields)) {
+          store.forget(key)
+        }
+      }
+      this.passOn(held, decision)
+    } else if (!exchange.isGone) this.giveUp(decision, this.reason ?? held)
+  }
+
+  /** GET and HEAD of a rule with a cache, also where no endpoint may be asked now: what is stored may be given. */
+  private isCached(decision: HttpDecision): boolean {
+    if (decision.do !== 'forward' && decision.do !== 'reply') return false
+    if (decision.rule?.cache === undefined || decision.pool === undefined) return false
+    const { method } = this.facts
+    return (
+      (method === 'GET' || method === 'HEAD') &&
+      this.exchange.body === undefined &&
+      !this.exchange.fields.has('upgrade')
+    )
+  }
+
+  private async forwardThroughCache(decision: ForwardDecision | ReplyDecision): Promise<void> {
+    const { plane, exchange, facts } = this
+    const attempts: Attempt[] = []
+    const through = await answerThroughCache(
+      plane,
+      decision.rule!,
+      decision.variant!,
+      facts,
+      exchange.fields,
+      async edit => {
+        const held = decision.do === 'reply' ? decision.reason! : await this.tryEndpoints(decision, edit)
+        attempts.push(...this.attempts)
+        this.attempts = attempts
+        return { answer: typeof held === 'object' ? held.response : undefined, result: held }
+      },
+    )
+    if (exchange.isGone) {
+      if (through.from === 'tries' && typeof through.tried === 'object') through.tried.response.body?.cancel()
+      return
+    }
+    if (through.from === 'nowhere') {
+      this.giveUp(decision, 'not_in_cache')
+      return
+    }
+    this.cacheWord = through.word
+    this.cacheStatus = through.cacheStatus
+    if (through.from === 'store') this.passOnStored(through, decision)
+    else if (typeof through.tried === 'object') this.passOn(through.tried, decision as ForwardDecision)
+    else if (through.tried !== undefined) this.giveUp(decision, this.reason ?? through.tried)
+  }
+
+  /** A stored answer, as the client shall see it. */
+  private passOnStored(
+    { status, fields, bytes }: Extract<ThroughCache<unknown>, { from: 'store' }>,
+    decision: ForwardDecision | ReplyDecision,
+  ): void {
+    const { exchange, facts, plane } = this
+    this.headers(status)
+    this.endpoint = undefined
+    const page = pageInstead(status, () => fields, decision.rule!, facts)
+    editAnswer(fields, decision, undefined, facts, plane.shared.table, plane.cookieKeys)
+    fields.append('cache-status', this.cacheStatus!)
+    const encoding = page === undefined ? this.encodingOf(decision, status, fields) : undefined
+    if (bytes === null || encoding === undefined) {
+      exchange.answer(status, fields, page?.text ?? bytes)
+      return
+    }
+    encodeWhole(bytes, encoding).then(
+      encoded => exchange.answer(status, fields, encoded),
+      () => exchange.abort(),
+    )
+  }
+
+  /** Sets what the fields have to say when the body is to be encoded. */
+  private encodingOf(decision: ForwardDecision | ReplyDecision, status: number, fields: Fields): Encoding | undefined {
+    const { compress } = decision.rule!
+    if (compress === undefined) return undefined
+    const { method } = this.facts
+    const accepted = this.exchange.fields.get('accept-encoding')
+    const encoding = encodingFor(compress, method, status, fields, accepted, offered)
+    if (encoding === undefined) return undefined
+    setVaryEncoding(fields)
+    if (encoding === 'vary') return undefined
+    setEncoded(fields, encoding)
+    return encoding
+  }
+
+  /** All tries, and the copies; undefined when the client is gone or has its answer. `edit` is the last on the fields. */
+  private async tryEndpoints(
+    decision: ForwardDecision,
+    edit: (fields: Fields) => void,
+  ): Promise<Held<EndpointAnswer> | Reason | undefined> {
+    const { plane, exchange, facts } = this
+    const { rule, pool, variant } = decision
     const limitMs = this.isCall ? limitOf(exchange, rule.timeouts.callMs) : undefined
     const endsAt = limitMs === undefined ? undefined : this.acceptedAt + limitMs
     const upload = await this.readUpload(decision)
-    if (upload === undefined) return
+    if (upload === undefined) return undefined
     if (this.isCall && rule.retry.attempts > 1) upload.body?.keep(rule.retry.maxBufferBytes)
     const { seen } = plane
     const fields = exchange.fields.copy()
@@ -197,6 +304,7 @@ export class LiveRequest {
     const isUpgrade = editRequest(fields, decision, facts, plane.shared.table.instance)
     fields.delete('host')
     fields.delete('content-length')
+    edit(fields)
     const body = bodyOf(rule.retry, facts.method, upload.kind !== 'none', upload.length)
     // The client of a call says itself how long it waits.
     const leftMs = endsAt === undefined ? undefined : Math.max(1, endsAt - performance.now())
@@ -242,8 +350,7 @@ export class LiveRequest {
       if (rule.mirrors.length > 0 && !isUpgrade) this.sendMirrors(decision, upload, fields, path, plan.attempts)
     })
     upload.body?.release()
-    if (typeof held !== 'string') this.passOn(held, decision)
-    else if (!exchange.isGone) this.giveUp(decision, this.reason ?? held)
+    return held
   }
 
   private hedgeMs({ rule, pool }: ForwardDecision, upload: Upload, isUpgrade: boolean): number | undefined {
@@ -339,10 +446,14 @@ export class LiveRequest {
     }
     const page = pageInstead(status, () => fields, decision.rule, facts)
     editAnswer(fields, decision, endpoint, facts, plane.shared.table, plane.cookieKeys)
+    if (this.cacheStatus !== undefined) fields.append('cache-status', this.cacheStatus)
     if (page !== undefined) {
       body?.cancel()
       exchange.answer(status, fields, page.text)
-    } else exchange.begin(status, fields, body)
+      return
+    }
+    const encoding = this.encodingOf(decision, status, fields)
+    exchange.begin(status, fields, encoding === undefined || body === undefined ? body : encodedBody(body, encoding))
   }
 
   private passOnCall({ status, fields, body }: EndpointAnswer, decision: ForwardDecision, endpoint: Endpoint): void {
@@ -371,7 +482,7 @@ export class LiveRequest {
 
   /** No endpoint answered: we do. */
   private giveUp(
-    decision: ForwardDecision,
+    decision: ForwardDecision | ReplyDecision,
     reason: Reason,
     status: number = reasons[reason].status,
     details?: string | undefined,
@@ -423,6 +534,7 @@ export class LiveRequest {
     if (this.isCall) this.grpcStatus = this.callStatus()
     const counted = this.grpcStatus === undefined ? status : httpStatusOfGrpc(this.grpcStatus)
     countRequest(plane.metrics, decision, counted, this.headersMs ?? totalMs)
+    if (this.cacheWord !== undefined) countCache(plane.metrics, decision, this.cacheWord)
     if (isRecorded(facts, decision, counted, this.reason)) {
       const went = {
         door: 'http' as const,
@@ -431,6 +543,7 @@ export class LiveRequest {
         endpoint: this.endpoint?.name,
         attempts: this.attempts,
         mirrors: this.mirrors,
+        cache: this.cacheWord,
         bytesIn: this.bytesIn,
         bytesOut: this.bytesOut,
         durationMs: roundMs(this.headersMs ?? totalMs),

@@ -1,7 +1,9 @@
 // The key under which an answer is stored.
 
 import type { CacheConfig } from '../config/parse-cache.ts'
+import type { RequestFacts } from '../decide/facts.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
+import type { HttpRule, HttpVariant } from '../table/table.ts'
 
 /**
  * One line, the same for all requests that may share an answer apart from `Vary`. Variants never share: a user of one
@@ -15,6 +17,18 @@ export function cacheKey(rule: CacheConfig, place: readonly string[], url: strin
   for (const name of rule.headers) parts.push(request.get(name) ?? '')
   return parts.map(part => encodeURIComponent(part)).join('/')
 }
+
+/** The whole key of an answer of one variant. */
+export function keyOf(rule: HttpRule, variant: HttpVariant, url: string, request: HeaderFields): string {
+  return cacheKey(rule.cache!, [rule.route, rule.name, variant.name], url, request)
+}
+
+/** As the client asked: scheme, host, port where it named one, path and query. */
+export function urlOf({ scheme, host, port, path, search }: Asked): string {
+  return `${scheme}://${host}${port === 0 ? '' : `:${port}`}${path}${search}`
+}
+
+type Asked = Pick<RequestFacts, 'scheme' | 'host' | 'port' | 'path' | 'search'>
 
 /** Scheme, host, path and those parameters of the query that count, in the order in which they came. */
 export function keyUrl(rule: CacheConfig, url: string): string {

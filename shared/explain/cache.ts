@@ -3,7 +3,7 @@
 
 import { answerFrom } from '../cache/answer.ts'
 import { readCacheControl } from '../cache/directives.ts'
-import { cacheKey } from '../cache/key.ts'
+import { keyOf } from '../cache/key.ts'
 import { reuse } from '../cache/reuse.ts'
 import { storable, whyNotStored } from '../cache/storable.ts'
 import { ageMs, freshForMs } from '../cache/stored.ts'
@@ -54,7 +54,7 @@ export function explainCache(
 ): CacheExplanation | undefined {
   const { cache } = rule
   if (cache === undefined) return undefined
-  const key = cacheKey(cache, [rule.route, rule.name, variant.name], url, request)
+  const key = keyOf(rule, variant, url, request)
   const directives = readCacheControl(request.get('cache-control'))
   const step = reuse(undefined, method, request, directives, now)
   const asked = { method, url, fields: request, directives }

@@ -180,19 +180,19 @@ async function kibPerStream({ port, pid }: Program): Promise<number> {
   return (after - before) / 1024 / HELD
 }
 
-const ROUNDS = 9
+const ROUNDS = 3
 /** In a round, by how many are at once. */
 const REQUESTS: Readonly<Record<number, number>> = { 1: 1_000, 10: 4_000, 100: 8_000 }
 /** On one HTTP/2 connection; 100 at once are on four. */
 const STREAMS = 25
 const WARM_UP = 50
 const TAIL_MS = 30
-const PACED_ROUNDS = 6
+const PACED_ROUNDS = 2
 const PACED_S = 1
 const PACED_REQUESTS = 4_000
 const PACED_CONNECTIONS = 4
 const HELD = 2_000
 const HELD_CONNECTIONS = 20
-const MEMORY_ROUNDS = 3
+const MEMORY_ROUNDS = 1
 const IDLE_MS = 1_000
 const WANTED: Partial<Record<HttpSideName, string>> = { 'bare node': '>= 0.9', nginx: '>= 0.3' }

@@ -21,11 +21,12 @@ export const flags = { ack: 1, endStream: 1, endHeaders: 4 } as const
 export const codes = {
   noError: 0,
   protocol: 1,
+  internal: 2,
   flowControl: 3,
+  refused: 7,
+  cancel: 8,
   compression: 9,
   calm: 11,
-  cancel: 8,
-  refused: 7,
 } as const
 
 export interface Frame {

@@ -106,9 +106,11 @@ describe('HTTP/2', () => {
     const door = await doorOf({ headerTimeout: '300ms' })
     const client = await rawClient(door.port)
     await client.send(frame(types.headers, 0, 1, requestFields()))
-    const dripping = setInterval(() => void client.send(frame(types.ping, 0, 0, eight)), 50)
+    let drops = 0
+    const drip = () => void (drops++ < 6 && client.send(frame(types.continuation, 0, 1, fieldBlock([['x', 'y']]))))
+    const dripping = setInterval(drip, 100)
     onTestFinished(() => clearInterval(dripping))
-    await client.ended()
+    expect(await client.ended()).toBe(codes.noError)
     expect((await door.recorded())[0]).toMatchObject({ reason: 'client_gone' })
   })
 

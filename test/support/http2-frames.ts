@@ -121,7 +121,8 @@ export async function rawClient(port: number, first: Buffer = settings()): Promi
     told()
   })
   const send = async (...bytes: readonly Buffer[]) => {
-    if (!socket.destroyed && !socket.write(Buffer.concat(bytes))) await Promise.race([once(socket, 'drain'), closed])
+    if (socket.destroyed || socket.write(Buffer.concat(bytes))) return
+    await Promise.race([new Promise(resolve => socket.once('drain', resolve)), closed])
   }
   await send(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), first)
   const seen = async (is: (frame: Frame) => boolean) => {

@@ -91,7 +91,10 @@ export class Http2Connection implements HttpConnection {
 
   /** Bytes alone do not keep it open: a header that never ends is no request. */
   private lookIdle(): void {
-    if (this.open === 0) this.drain()
+    if (this.open > 0) return
+    this.drain()
+    // For Node a stream whose header is not whole is open too, and it would wait for that.
+    if (!this.session.destroyed) this.session.destroy()
   }
 }
 

@@ -401,6 +401,15 @@ export class UdpDoor implements Door {
     else session.lost = reason
   }
 
+  /** Where answers are counted on, none at all is a failure of the endpoint: silence is all that a dead machine says. */
+  private endIdle(session: Session): void {
+    const { responses } = session.decision.rule.session
+    if (responses !== undefined && responses > 0 && !session.hasAnswer && session.endpoint !== undefined) {
+      learnOf(this.plane, session, 'failure')
+    }
+    this.end(session, 'idle_timeout')
+  }
+
   private end(session: Session, reason: FlowEnd): void {
     const { plane } = this
     const endpoint = session.endpoint?.name ?? session.attempts.at(-1)?.endpoint ?? null
@@ -434,7 +443,7 @@ export class UdpDoor implements Door {
       const idleMs = this.now - session.seenAt
       // The rest was heard of later.
       if (idleMs < this.leastIdleMs) break
-      if (idleMs >= session.decision.rule.timeouts.idleMs) this.end(session, 'idle_timeout')
+      if (idleMs >= session.decision.rule.timeouts.idleMs) this.endIdle(session)
       else if (this.isClosing && idleMs >= activeMs) this.end(session, 'drained')
     }
   }

@@ -46,7 +46,7 @@ export function udpLab(ports: readonly number[], words: UdpWords = {}): Promise<
 
 export async function udpLabOf(
   config: Config,
-  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent'>> = {},
+  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'resolveName'>> = {},
 ): Promise<UdpLab> {
   const records: FlowRecord[] = []
   const relay = await startRelay({ ...options, config, variables: {}, onRecord: record => records.push(record) })
@@ -75,6 +75,7 @@ export interface UdpEndpoint {
 export async function udpEndpoint(
   answer: (bytes: Buffer, from: RemoteInfo) => Uint8Array | string | undefined,
   port = 0,
+  host = '127.0.0.1',
 ): Promise<UdpEndpoint> {
   const socket = createSocket('udp4')
   const heard: Heard[] = []
@@ -84,7 +85,7 @@ export async function udpEndpoint(
     if (said !== undefined) socket.send(said, from.port, from.address)
   })
   socket.on('error', () => {})
-  socket.bind(port, '127.0.0.1')
+  socket.bind(port, host)
   await once(socket, 'listening')
   cleanUps.push(() => closeSocket(socket))
   return { port: socket.address().port, socket, heard }

@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { liveFlows } from '../../relay/live.ts'
+import { openMetrics } from '../../relay/metrics.ts'
+import { parse } from '../../shared/config/parse.ts'
 import { closeSocket, udpClient, udpConfig, udpEndpoint, udpLab, udpLabOf, udpNamed, until } from './udp-lab.ts'
 
 describe('a session', () => {
@@ -165,6 +168,22 @@ describe('an endpoint that is gone', () => {
     expect(await Promise.all(lost.slice(3).map(client => client.ask('3')))).toEqual(lost.slice(3).map(() => 'a:3'))
   })
 
+  test('in silence, where the rule counts on answers, is ejected by real traffic', async () => {
+    const [a, silent] = [await udpNamed('a'), await udpEndpoint(() => undefined)]
+    const { port, relay } = await udpLab([a.port, silent.port], {
+      pool: { outlier: { consecutiveFailures: 3 } },
+      route: { session: { requests: 1, responses: 1 }, timeouts: { idle: '200ms' } },
+    })
+    const { plane } = relay
+    const { slot } = plane.table.pools[0]!.endpoints[1]!
+    const clients = await Promise.all(Array.from({ length: 6 }, () => udpClient(port)))
+    for (const client of clients) client.send('1')
+    await until(() => plane.observed.ejectedUntil[slot]! > Date.now())
+    const heard = silent.heard.length
+    for (const client of clients) expect(await client.ask('2')).toBe('a:2')
+    expect(silent.heard).toHaveLength(heard)
+  })
+
   test('and was the only one: datagrams go on to it, and it is found again', async () => {
     const a = await udpNamed('a')
     const { port } = await udpLab([a.port])
@@ -296,4 +315,52 @@ test('key address: all ports of a client are one session, and answers go where i
   expect(await two.ask('2')).toBe('a:2')
   expect(relay.counts.get('door')!.open).toBe(1)
   expect(new Set(a.heard.map(({ from }) => from.port)).size).toBe(1)
+})
+
+test('a listener on all addresses of both families serves clients of IPv4 by their own address', async () => {
+  const a = await udpNamed('a')
+  const { port, recorded } = await udpLab([a.port], {
+    listener: { address: '[::]:0', allow: ['127.0.0.0/8'] },
+    route: { timeouts: { idle: '300ms' } },
+  })
+  const client = await udpClient(port)
+  expect(await client.ask('1')).toBe('a:1')
+  expect((await recorded(1))[0]).toMatchObject({ clientAddress: '127.0.0.1', clientPort: client.port })
+})
+
+test('a name that resolves to another address takes its sessions along', async () => {
+  const one = await udpNamed('one')
+  const two = await udpEndpoint(bytes => `two:${bytes}`, one.port, '127.0.0.2')
+  let ips = ['127.0.0.1']
+  const { config } = parse({
+    listeners: { door: { kind: 'udp', address: '127.0.0.1:0' } },
+    pools: { pool: { endpoints: [`udp://game.test:${one.port}`] } },
+    routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
+  })
+  const resolveName = async () => ({ ips, ttlMs: 100 })
+  const { port, relay } = await udpLabOf(config, { resolveName })
+  const client = await udpClient(port)
+  expect(await client.ask('1')).toBe('one:1')
+  ips = ['127.0.0.2']
+  await until(() => relay.plane.table.pools[0]!.endpoints[0]!.address.ip === '127.0.0.2')
+  expect(await client.ask('2')).toBe('two:2')
+  expect(two.heard).toHaveLength(1)
+  expect(relay.counts.get('door')!.open).toBe(1)
+})
+
+test('sessions are among the live flows, with what they have passed on', async () => {
+  const a = await udpNamed('a')
+  const { port, relay } = await udpLab([a.port])
+  const client = await udpClient(port)
+  await client.ask('12345')
+  expect(liveFlows(relay.plane, 0, 10)).toMatchObject({
+    total: 1,
+    flows: [{ transport: 'udp', listener: 'door', clientPort: client.port, endpoint: 'e0', bytesIn: 5, bytesOut: 7 }],
+  })
+  const metrics = openMetrics()
+  metrics.watch(relay)
+  const text = await metrics.text()
+  expect(text).toContain('fourseven_sessions_open{listener="door"} 1')
+  expect(text).toContain('fourseven_datagrams_total{direction="in"} 1')
+  expect(text).not.toContain('fourseven_connections_open{')
 })

@@ -18,6 +18,8 @@ await build({
     fourseven: 'cli/fourseven.js',
     define: 'cli/define.ts',
     relay: 'relay/relay.ts',
+    // A thread of the relay begins with a file of its own.
+    thread: 'relay/thread.ts',
     'relay-config-apart': 'cli/relay-config-apart.ts',
   },
   // One level below the root, like the sources: they find workers/, shared/ and wrangler.toml beside their own folder.
@@ -33,4 +35,4 @@ await build({
 })
 await chmod(new URL('fourseven.js', dist), 0o755)
 await writeFile(new URL('fourseven.schema.json', dist), `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
-console.log('dist/: fourseven.js, relay.js, relay-config-apart.js, define.js, fourseven.schema.json')
+console.log('dist/: fourseven.js, relay.js, thread.js, relay-config-apart.js, define.js, fourseven.schema.json')

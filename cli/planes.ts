@@ -63,6 +63,7 @@ async function startRelayPart(
       onRecord,
       onRequest: onRecord,
       onEvent: onRecord,
+      threads: 1,
     })
     stops.push(() => relay.stop({ drainMs: 0 }))
     return relay.addresses

@@ -24,6 +24,7 @@ import { type RelayConfig, readRelayConfig } from './relay-config.ts'
 import { reloadsOf } from './relay-reloads.ts'
 import { openReport, type Report } from './relay-report.ts'
 import { guarded } from './run.ts'
+import { threadsProblem } from './threads.ts'
 import { watchConfig } from './watch-config.ts'
 
 export interface RelayCommandOptions {
@@ -79,7 +80,10 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
   const variables: Variables = { ...process.env, ...options.var }
   const readAt = Date.now()
   const read = await readRelayConfig(named, variables)
-  const few = read.config === undefined ? [] : [descriptorProblem(read.config), portProblem(read.config)]
+  const few =
+    read.config === undefined
+      ? []
+      : [descriptorProblem(read.config), portProblem(read.config), threadsProblem(read.config)]
   const problems = [...read.problems, ...few.filter(problem => problem !== undefined)]
   for (const problem of problems) sayProblem(report, problem, read.file)
   if (read.config === undefined) return EXIT.problems
@@ -105,6 +109,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
       },
       onEvent: event => report.line(JSON.stringify(event)),
       onKernel: event => report.line(JSON.stringify(event)),
+      onThread: event => report.line(JSON.stringify(event)),
       onName: event => report.line(JSON.stringify(event)),
       onProblem: problem => sayProblem(report, problem, read.file),
     })

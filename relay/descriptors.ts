@@ -8,6 +8,8 @@ import { type Connection, type Flow, isConnection } from './flow.ts'
 /** Whether a relay is near its limit: then flows keep descriptors. */
 export interface Descriptors {
   areShort: boolean
+  /** How many threads share them; each has about as many flows as the others. */
+  readonly threads: number
 }
 
 /**
@@ -43,7 +45,7 @@ export function localPorts(): number | undefined {
  */
 export function mayStay(descriptors: Descriptors, flow: Connection, others: ReadonlySet<Flow>): boolean {
   const wereShort = descriptors.areShort
-  descriptors.areShort = 2 * others.size + farFromFull >= limit
+  descriptors.areShort = 2 * others.size * descriptors.threads + farFromFull >= limit
   if (!descriptors.areShort) return true
   if (!wereShort) {
     for (const other of others) if (isConnection(other) && other.side === undefined) keepDescriptor(other)
@@ -56,8 +58,8 @@ export function mayStay(descriptors: Descriptors, flow: Connection, others: Read
 }
 
 /** Whether a session may begin: it takes a descriptor at once, and one more has to be left to accept with. */
-export function mayBegin(others: ReadonlySet<Flow>): boolean {
-  if (2 * others.size + farFromFull < limit) return true
+export function mayBegin({ threads }: Descriptors, others: ReadonlySet<Flow>): boolean {
+  if (2 * others.size * threads + farFromFull < limit) return true
   const [one, spare] = [openOne(), openOne()]
   for (const each of [one, spare]) if (each !== undefined) closeSync(each)
   return spare !== undefined

@@ -9,12 +9,14 @@ import type { Reason } from '../shared/decide/reason.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { type Observed, settle } from '../shared/pool/observed.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
-import { type Admissions, admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
+import type { Counted } from './address-counts.ts'
+import { admitAddress, admitPace, leaveAddress } from './admission.ts'
 import { mustCarry, readCarried } from './carried.ts'
 import { type Descriptors, freeDescriptor, mayStay } from './descriptors.ts'
 import { readFacts } from './facts.ts'
 import { type Connection, type Flow, openConnection } from './flow.ts'
 import { type Forwarded, forward, type Host, keepAliveMs } from './forward.ts'
+import type { Gate } from './gate.ts'
 import type { LiveRequest } from './http/request.ts'
 import type { OpenTls } from './open-tls.ts'
 import { openingOf } from './opening.ts'
@@ -55,7 +57,6 @@ export interface Plane {
  */
 export interface Door {
   readonly name: string
-  readonly counts: ListenerCounts
   /** Accepts on this socket too, which is the door's from then on. Resolves with the system's error when it cannot. */
   readonly listen: (handle: BoundHandle) => Promise<NodeJS.ErrnoException | undefined>
   /** Takes in nothing new; what came in goes on. */
@@ -67,16 +68,16 @@ export interface Door {
 }
 
 export interface ListenerCounts {
-  accepted: number
-  open: number
+  readonly accepted: number
+  readonly open: number
   /** Closed at once because `maxConnections` were open, `acceptRate` came or descriptors ran out; among `accepted`. */
-  overLimit: number
+  readonly overLimit: number
   /** Lost before we had them: the system gave an error in place of a connection. */
-  failedAccepts: number
+  readonly failedAccepts: number
   /** Sessions that went on on another endpoint. */
-  moved: number
+  readonly moved: number
   /** Datagrams that went nowhere, by why. */
-  readonly dropped: Partial<Record<Reason, number>>
+  readonly dropped: Readonly<Partial<Record<Reason, number>>>
 }
 
 /** What one kind of door does in its own way. A Reason in place of an answer ends the connection. */
@@ -115,18 +116,17 @@ type ForwardDecision = FlowDecision & { readonly do: 'forward' }
 export function openDoor(
   plane: Plane,
   listener: FlowListener,
+  gate: Gate,
   tls: OpenTls,
   kindOf: (listener: FlowListener, tls: OpenTls) => DoorKind,
 ): Door {
-  const counts: ListenerCounts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0, moved: 0, dropped: {} }
   const servers = new Set<Server>()
   const stopAccepting = () => {
     for (const server of servers) if (server.listening) server.close()
   }
-  const entry: Entry = { name: listener.name, kind: kindOf(listener, tls), counts, admissions: openAdmissions() }
+  const entry: Entry = { listener, kind: kindOf(listener, tls), gate }
   return {
     name: listener.name,
-    counts,
     listen: handle => {
       const server = createServer({
         pauseOnConnect: true,
@@ -136,7 +136,7 @@ export function openDoor(
       })
       server.on('connection', accepted => void serve(plane, entry, openAccepted(plane, entry, accepted)))
       servers.add(server)
-      return listenOn(server, handle, counts)
+      return listenOn(server, handle, gate)
     },
     stopAccepting,
     close: async () => {
@@ -145,6 +145,7 @@ export function openDoor(
       await new Promise(resolve => setImmediate(resolve))
     },
     renew: (now, opened) => {
+      entry.listener = now
       entry.kind = kindOf(now, opened)
     },
   }
@@ -152,18 +153,14 @@ export function openDoor(
 
 /** What a connection that comes in has to know of its door. */
 interface Entry {
+  /** Of the table in force, or of the last that had it: the door closes a moment later than the table changes. */
+  listener: FlowListener
   kind: DoorKind
-  readonly name: string
-  readonly counts: ListenerCounts
-  readonly admissions: Admissions
+  readonly gate: Gate
 }
 
 /** As Node's cluster does it: `listen` takes no handle of a unix socket but by its number, and then two would own it. */
-export function listenOn(
-  server: Server,
-  handle: BoundHandle,
-  counts: ListenerCounts,
-): Promise<NodeJS.ErrnoException | undefined> {
+export function listenOn(server: Server, handle: BoundHandle, gate: Gate): Promise<NodeJS.ErrnoException | undefined> {
   const inner = server as Server & {
     _handle: BoundHandle
     _listen2: (address: null, port: number, kind: number, backlog: number) => void
@@ -173,7 +170,7 @@ export function listenOn(
     server.once('listening', () => {
       server.off('error', resolve)
       server.on('error', () => {
-        counts.failedAccepts += 1
+        gate.failAccept()
       })
       resolve(undefined)
     })
@@ -183,35 +180,36 @@ export function listenOn(
 }
 
 /** Apart from `serve`, whose frame lasts as long as the flow and would hold the empty shell of the socket with it. */
-function openAccepted(plane: Plane, door: Entry, accepted: Socket): Connection {
-  const listener = plane.table.flowListeners.get(door.name)!
-  const facts = readFacts(accepted, door.name, plane.host.now(), pathOf(listener))
+function openAccepted(plane: Plane, { listener }: Entry, accepted: Socket): Connection {
+  const facts = readFacts(accepted, listener.name, plane.host.now(), pathOf(listener))
   return openConnection(new Side(onread => adopt(accepted, onread)), facts, performance.now())
 }
 
 async function serve(plane: Plane, door: Entry, flow: Connection): Promise<void> {
-  const { counts, kind } = door
+  const { listener, kind, gate } = door
   const { acceptedAt } = flow
   let { facts } = flow
-  const listener = plane.table.flowListeners.get(door.name)!
-  counts.accepted += 1
-  const over = overLimit(plane, door, listener, flow)
+  gate.come()
+  const over = overLimit(plane, door, flow)
   if (over !== undefined) {
-    counts.overLimit += 1
+    gate.refuse()
     flow.client.reset()
     plane.onRecord(flowRecord(facts, undefined, refusal(over), performance.now() - acceptedAt))
     return
   }
 
-  counts.open += 1
   plane.flows.add(flow)
   let admitted: FlowFacts | undefined
+  let counted: Counted | undefined
   let outcome: FlowOutcome
   try {
     const carried = mustCarry(listener, facts.address) ? await readCarried(flow, facts) : facts
-    const denied = typeof carried === 'string' ? carried : admitAddress(door.admissions, listener, carried)
-    if (typeof carried !== 'string' && denied === undefined) admitted = carried
-    const learned = admitted === undefined ? denied! : await kind.learn(flow, admitted, listener)
+    const entered = typeof carried === 'string' ? carried : admitAddress(gate, listener, carried)
+    if (typeof carried !== 'string' && typeof entered !== 'string') {
+      admitted = carried
+      counted = entered
+    }
+    const learned = admitted === undefined ? (entered as Reason) : await kind.learn(flow, admitted, listener)
     if (typeof learned === 'string') {
       if (typeof carried !== 'string') facts = carried
       if (admitted === undefined) flow.client.reset()
@@ -228,20 +226,23 @@ async function serve(plane: Plane, door: Entry, flow: Connection): Promise<void>
     flow.client.reset()
     outcome = refusal('proxy_internal_error')
   }
-  counts.open -= 1
+  gate.leave()
   freeDescriptor(flow)
-  if (admitted !== undefined) leaveAddress(door.admissions, admitted)
+  leaveAddress(gate, counted)
   plane.flows.delete(flow)
   plane.onRecord(flowRecord(facts, flow.decision, outcome, performance.now() - acceptedAt))
   const pool = flow.decision?.pool
-  if (pool?.queue !== undefined) callNext(plane.waiting, pool.name)
+  if (pool?.queue !== undefined) callNext(plane.waiting, pool)
   if (plane.flows.size === 0) plane.onEnded()
 }
 
-function overLimit(plane: Plane, door: Entry, listener: FlowListener, flow: Connection): Reason | undefined {
-  if (door.counts.open >= listener.maxConnections) return 'connection_limit'
-  const tooFast = admitPace(door.admissions, listener, flow.facts.now)
-  return tooFast ?? (mayStay(plane.descriptors, flow, plane.flows) ? undefined : 'relay_exhausted')
+/** Takes a place at the gate unless it gives a Reason. */
+function overLimit(plane: Plane, { listener, gate }: Entry, flow: Connection): Reason | undefined {
+  if (!gate.enter(listener.maxConnections)) return 'connection_limit'
+  const tooFast = admitPace(gate, listener, flow.facts.now)
+  const over = tooFast ?? (mayStay(plane.descriptors, flow, plane.flows) ? undefined : 'relay_exhausted')
+  if (over !== undefined) gate.leave()
+  return over
 }
 
 async function carryOut(
@@ -272,11 +273,11 @@ async function carryOut(
   const tls = plane.poolTls.of(decision.pool, protocol)
   const approach = { opening: opening?.bytes, startTls, carriesTls, tls }
   let forwarded = await begin(plane, flow, decision, draw, approach)
-  // While TLS was agreed on with the client another flow took the place.
+  // Another thread took the place since the decision, or another flow did while TLS was agreed on with the client.
   while (
     forwarded.reason === 'connection_limit_reached' &&
     forwarded.attempts.length === 0 &&
-    mustWait(plane, decision)
+    decision.pool.queue !== undefined
   ) {
     const later = await decideInTurn(plane, flow, draw)
     if (later.do === 'refuse') {
@@ -322,7 +323,7 @@ function begin(
   approach: Approach,
 ): Promise<Forwarded> {
   const forwarding = forward(flow, decision, plane.observed, draw, plane.host, approach)
-  if (decision.pool.queue !== undefined) callNext(plane.waiting, decision.pool.name)
+  if (decision.pool.queue !== undefined) callNext(plane.waiting, decision.pool)
   return forwarding
 }
 

@@ -8,6 +8,7 @@ import type { FlowListener, Table } from '../shared/table/table.ts'
 import { type Door, openDoor, type Plane } from './door.ts'
 import type { Flow } from './flow.ts'
 import type { Host } from './forward.ts'
+import { Gate, type GateMemory } from './gate.ts'
 import { HttpPlane, type RelayRequestRecord } from './http/plane.ts'
 import type { LiveRequest } from './http/request.ts'
 import { openHttpDoor } from './http.ts'
@@ -18,7 +19,7 @@ import { fatesUnder, goneFlows, goneRequests, type Reloaded } from './reload.ts'
 import { blind } from './tcp.ts'
 import { tlsKind } from './tls.ts'
 import { UdpDoor } from './udp.ts'
-import { callAll, openWaitingRooms } from './waiting.ts'
+import { callAll, type FarRooms, openWaitingRooms } from './waiting.ts'
 
 export interface DoorsOptions {
   readonly table: Table
@@ -30,6 +31,13 @@ export interface DoorsOptions {
   /** The first signs cookies, all are believed; empty: they are not signed. */
   readonly cookieKeys: readonly string[]
   readonly onProblem: (problem: Problem) => void
+  /** The same in every thread: sessions of TLS that began in one are resumed in another. */
+  readonly ticketSecret: Uint8Array
+  /** The number of this thread, from 0, and how many there are. */
+  readonly thread: number
+  readonly threads: number
+  /** Where flows of all threads wait; undefined: nowhere else than here. */
+  readonly far?: FarRooms
 }
 
 export interface Prepared extends Pick<Reloaded, 'drained' | 'moving'> {
@@ -39,27 +47,31 @@ export interface Prepared extends Pick<Reloaded, 'drained' | 'moving'> {
 
 /** Certificates that cannot be used are problems, given back in place of doors. */
 export function openDoors(options: DoorsOptions): Doors | readonly Problem[] {
-  const tls = openTls(options.table, options.onProblem)
+  const tls = openTls(options.table, options.ticketSecret, options.onProblem)
   return 'length' in tls ? tls : new Doors(options, tls)
 }
 
 export class Doors {
   readonly plane: Plane
   readonly http: HttpPlane
+  readonly thread: number
   /** By listener name. */
   readonly open = new Map<string, Door>()
   private readonly onProblem: (problem: Problem) => void
+  private readonly ticketSecret: Uint8Array
   private tls: OpenTls
   private prepared: { readonly table: Table; readonly tls: OpenTls } | undefined
   private readonly timers = new Set<NodeJS.Timeout>()
   private readonly looking: NodeJS.Timeout
 
   constructor(options: DoorsOptions, tls: OpenTls) {
-    const { table, observed, host, draw, onRecord, onProblem } = options
+    const { table, observed, host, draw, onRecord, onProblem, threads } = options
+    this.thread = options.thread
+    this.ticketSecret = options.ticketSecret
     this.onProblem = onProblem
     this.tls = tls
     const { poolTls } = tls
-    const waiting = openWaitingRooms()
+    const waiting = openWaitingRooms(options.far)
     this.plane = {
       table,
       observed,
@@ -70,7 +82,7 @@ export class Doors {
       flows: new Set(),
       requests: new Set(),
       waiting,
-      descriptors: { areShort: false },
+      descriptors: { areShort: false, threads },
       onceOver: new Set(),
       onEnded: () => {
         if (this.isOver) for (const done of this.plane.onceOver) done()
@@ -89,8 +101,13 @@ export class Doors {
    * Opens the door of a listener of the table in force; one of that name that was there before closes. Resolves with the
    * system's error when it cannot accept there.
    */
-  async accept(name: string, handles: readonly BoundHandle[]): Promise<NodeJS.ErrnoException | undefined> {
-    const door = makeDoor(this.http, this.plane.table.flowListeners.get(name)!, this.tls)
+  async accept(
+    name: string,
+    memory: GateMemory,
+    handles: readonly BoundHandle[],
+  ): Promise<NodeJS.ErrnoException | undefined> {
+    const listener = this.plane.table.flowListeners.get(name)!
+    const door = makeDoor(this.http, listener, new Gate(memory, this.thread), this.tls)
     for (const handle of handles) {
       const error = await door.listen(handle)
       if (error === undefined) continue
@@ -115,7 +132,7 @@ export class Doors {
     this.discard()
     const ofFlows = fatesUnder(this.plane, table)
     const fates = { ...ofFlows, drained: ofFlows.drained + goneRequests(this.http.requests, table).length }
-    const tls = openTls(table, this.onProblem)
+    const tls = openTls(table, this.ticketSecret, this.onProblem)
     if ('length' in tls) return { problems: tls, ...fates }
     this.prepared = { table, tls }
     return { problems: [], ...fates }
@@ -210,12 +227,12 @@ export class Doors {
   }
 }
 
-function makeDoor(http: HttpPlane, listener: FlowListener, tls: OpenTls): Door {
-  if (listener.kind === 'udp') return new UdpDoor(http.shared, listener)
+function makeDoor(http: HttpPlane, listener: FlowListener, gate: Gate, tls: OpenTls): Door {
+  if (listener.kind === 'udp') return new UdpDoor(http.shared, listener, gate)
   const kindOf = ({ kind, name }: FlowListener, { endings }: OpenTls) =>
     kind === 'tls' ? tlsKind(endings.get(name)) : blind
-  if (listener.kind === 'http') return openHttpDoor(http, listener, tls)
-  return openDoor(http.shared, listener, tls, kindOf)
+  if (listener.kind === 'http') return openHttpDoor(http, listener, gate, tls)
+  return openDoor(http.shared, listener, gate, tls, kindOf)
 }
 
 /** How often flows are looked at that wait for one side: a walk over ten thousand takes less than a millisecond. */

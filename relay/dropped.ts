@@ -4,21 +4,22 @@
 import type { FlowDecision } from '../shared/decide/decision.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import type { Reason } from '../shared/decide/reason.ts'
+import type { Gate } from './gate.ts'
 import { type FlowRecord, flowRecord, refusal } from './record.ts'
 
 export class Dropped {
-  /** Since the door was opened. */
-  readonly counts: Partial<Record<Reason, number>> = {}
+  private readonly gate: Gate
   private readonly onRecord: (record: FlowRecord) => void
   private readonly unwritten = new Map<Reason, Refused>()
 
-  constructor(onRecord: (record: FlowRecord) => void) {
+  constructor(gate: Gate, onRecord: (record: FlowRecord) => void) {
+    this.gate = gate
     this.onRecord = onRecord
   }
 
   /** A datagram of an open session, whose record is still to come. */
   drop(reason: Reason): void {
-    this.counts[reason] = (this.counts[reason] ?? 0) + 1
+    this.gate.drop(reason)
   }
 
   /** A datagram that no session was begun for. The record tells of the last such client and of how many datagrams. */

@@ -12,6 +12,19 @@ export interface RelayEvent {
   readonly why: string | null
 }
 
+/** What happens to threads: one died with what it had open, and later another has taken its place. */
+export interface ThreadEvent {
+  /** ISO 8601 in UTC. */
+  readonly time: string
+  readonly event: 'thread_lost' | 'thread_replaced'
+  /** Its number, from 0, which the one that takes its place has too. */
+  readonly thread: number
+  /** Lost with it: they have no record of their own. */
+  readonly flows: number
+  /** What it died of; null for `thread_replaced`. */
+  readonly why: string | null
+}
+
 export function relayEvent(
   event: RelayEvent['event'],
   pool: Pool,

@@ -73,8 +73,15 @@ export function isConnection(flow: Flow): flow is Connection {
 
 /** Of flows and requests together. */
 export function nextFlowId(): number {
+  if (shared !== undefined) return Number(Atomics.add(shared, 0, 1n)) + 1
   opened += 1
   return opened
 }
 
+/** From now on this thread counts its flows together with others. */
+export function shareFlowIds(memory: SharedArrayBuffer): void {
+  shared = new BigInt64Array(memory)
+}
+
 let opened = 0
+let shared: BigInt64Array | undefined

@@ -7,11 +7,13 @@ import type { Reason } from '../shared/decide/reason.ts'
 import { subDraw } from '../shared/pool/draw.ts'
 import { httpDoorName } from '../shared/table/compile-http.ts'
 import type { FlowListener } from '../shared/table/table.ts'
-import { admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
+import type { Counted } from './address-counts.ts'
+import { admitAddress, admitPace, leaveAddress } from './admission.ts'
 import { mustCarry, readCarriedFrom } from './carried.ts'
-import { type Door, type ListenerCounts, listenOn } from './door.ts'
+import { type Door, listenOn } from './door.ts'
 import { readFacts } from './facts.ts'
 import { keepAliveMs } from './forward.ts'
+import type { Gate } from './gate.ts'
 import { limitAge } from './http/age.ts'
 import type { HttpConnection } from './http/exchange.ts'
 import { Http1Connection, type Http1Terms } from './http/http1-door.ts'
@@ -23,12 +25,11 @@ import { flowRecord, refusal } from './record.ts'
 import type { TlsEnding } from './tls-ending.ts'
 
 /** It accepts nothing yet. */
-export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: OpenTls): Door {
+export function openHttpDoor(plane: HttpPlane, listener: FlowListener, gate: Gate, tls: OpenTls): Door {
   const { name } = listener
-  const counts: ListenerCounts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0, moved: 0, dropped: {} }
-  const admissions = openAdmissions()
   const mine = new Set<HttpConnection>()
   const servers = new Set<Server>()
+  let place = listener
   let ending = tls.endings.get(name)
   /** Clients are told to go elsewhere with their next requests. */
   const stopAccepting = () => {
@@ -37,7 +38,6 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: Open
   }
   return {
     name,
-    counts,
     listen: handle => {
       const server = createServer({
         allowHalfOpen: true,
@@ -48,14 +48,15 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: Open
       })
       server.on('connection', socket => void accept(socket))
       servers.add(server)
-      return listenOn(server, handle, counts)
+      return listenOn(server, handle, gate)
     },
     stopAccepting,
     close: async () => {
       stopAccepting()
       await new Promise(resolve => setImmediate(resolve))
     },
-    renew: (_, opened) => {
+    renew: (now, opened) => {
+      place = now
       ending = opened.endings.get(name)
     },
   }
@@ -64,26 +65,26 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: Open
     const { shared } = plane
     const acceptedAt = performance.now()
     const now = shared.host.now()
-    const place = shared.table.flowListeners.get(name)!
     let facts = readFacts(socket, name, now, place.host.startsWith('/') ? place.host : undefined)
     const refuse = (reason: Reason, end: () => void) => {
       end()
       shared.onRecord(flowRecord(facts, undefined, refusal(reason), performance.now() - acceptedAt))
     }
     const cut = () => (place.host.startsWith('/') ? socket.destroy() : socket.resetAndDestroy())
-    counts.accepted += 1
+    gate.come()
     socket.on('error', nothing)
-    const over = counts.open >= place.maxConnections ? 'connection_limit' : admitPace(admissions, place, now)
+    const hasEntered = gate.enter(place.maxConnections)
+    const over = hasEntered ? admitPace(gate, place, now) : 'connection_limit'
     if (over !== undefined) {
-      counts.overLimit += 1
+      if (hasEntered) gate.leave()
+      gate.refuse()
       refuse(over, cut)
       return
     }
-    counts.open += 1
-    let admitted: FlowFacts | undefined
+    let counted: Counted | undefined
     const leave = () => {
-      counts.open -= 1
-      if (admitted !== undefined) leaveAddress(admissions, admitted)
+      gate.leave()
+      leaveAddress(gate, counted)
     }
     try {
       const carried = mustCarry(place, facts.address) ? await readCarriedFrom(socket, facts) : facts
@@ -93,13 +94,13 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, tls: Open
         return
       }
       facts = carried
-      const denied = admitAddress(admissions, place, facts)
-      if (denied !== undefined) {
+      const entered = admitAddress(gate, place, facts)
+      if (typeof entered === 'string') {
         leave()
-        refuse(denied, cut)
+        refuse(entered, cut)
         return
       }
-      admitted = facts
+      counted = entered
       const terms = termsOf(plane, name, place)
       const spoken = await agree(socket, ending, terms)
       if (typeof spoken === 'string') {

@@ -136,6 +136,42 @@ function liveRequest(request: LiveRequest, now: number): LiveFlow {
   }
 }
 
+/** The pages of several threads as one. */
+export function mergePages(pages: readonly FlowPage[], limit: number): FlowPage {
+  const all = pages.flatMap(({ flows }) => flows).sort((a, b) => a.id - b.id)
+  const flows = all.slice(0, limit)
+  const hasMore = all.length > limit || pages.some(({ next }) => next !== null)
+  const total = pages.reduce((sum, page) => sum + page.total, 0)
+  return { total, flows, next: hasMore ? (flows.at(-1)?.id ?? null) : null }
+}
+
+/** Sums over flows. */
+export interface OpenPassed {
+  readonly bytesIn: number
+  readonly bytesOut: number
+  readonly datagramsIn: number
+  readonly datagramsOut: number
+}
+
+/** Passed on so far by the flows that are open. */
+export function passedOf({ flows }: Pick<Plane, 'flows'>): OpenPassed {
+  const sums = { bytesIn: 0, bytesOut: 0, datagramsIn: 0, datagramsOut: 0 }
+  for (const flow of flows) {
+    const passed = flow.passed()
+    sums.bytesIn += passed.in
+    sums.bytesOut += passed.out
+    sums.datagramsIn += passed.datagrams?.in ?? 0
+    sums.datagramsOut += passed.datagrams?.out ?? 0
+  }
+  return sums
+}
+
+export function sumPassed(parts: readonly OpenPassed[]): OpenPassed {
+  const sums = { bytesIn: 0, bytesOut: 0, datagramsIn: 0, datagramsOut: 0 }
+  for (const part of parts) for (const name of Object.keys(sums) as (keyof OpenPassed)[]) sums[name] += part[name]
+  return sums
+}
+
 export function livePools({ table, observed, waiting, host }: Pick<Plane, 'table' | 'observed' | 'waiting' | 'host'>) {
   const now = host.now()
   return table.pools.map((pool): LivePool => {

@@ -3,9 +3,10 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { stateOf } from '../shared/pool/health.ts'
-import type { Door, Plane } from './door.ts'
+import type { ListenerCounts, Plane } from './door.ts'
 import type { KernelCounts } from './kernel/kernel.ts'
 import { addKernelMetrics } from './kernel/metrics.ts'
+import type { OpenPassed } from './live.ts'
 import type { FlowRecord } from './record.ts'
 
 export interface Metrics {
@@ -20,10 +21,12 @@ export interface Metrics {
 
 /** What is looked at when somebody asks. */
 export interface Watched {
-  readonly plane: Pick<Plane, 'table' | 'observed' | 'flows' | 'waiting' | 'host'>
-  readonly counts: ReadonlyMap<string, Pick<Door['counts'], 'open' | 'failedAccepts' | 'moved' | 'dropped'>>
+  readonly plane: Pick<Plane, 'table' | 'observed' | 'waiting' | 'host'>
+  readonly counts: ReadonlyMap<string, Pick<ListenerCounts, 'open' | 'failedAccepts' | 'moved' | 'dropped'>>
   readonly kernelCounts: () => Promise<KernelCounts>
-  readonly requestMetrics: () => string
+  readonly requestMetrics: () => Promise<string>
+  readonly passed: () => Promise<OpenPassed>
+  readonly threads: { readonly count: number; readonly lost: number }
 }
 
 export function openMetrics(): Metrics {
@@ -72,16 +75,11 @@ export function openMetrics(): Metrics {
     help: 'Bytes passed on: in from clients, out to them.',
     labelNames: ['direction'],
     registers,
-    collect() {
-      const now = { ...ended }
-      for (const flow of watched?.plane.flows ?? []) {
-        const passed = flow.passed()
-        now.in += passed.in
-        now.out += passed.out
-      }
+    async collect() {
+      const open = await watched?.passed()
       this.reset()
-      this.inc({ direction: 'in' }, now.in)
-      this.inc({ direction: 'out' }, now.out)
+      this.inc({ direction: 'in' }, ended.in + (open?.bytesIn ?? 0))
+      this.inc({ direction: 'out' }, ended.out + (open?.bytesOut ?? 0))
     },
   })
   new Counter({
@@ -89,16 +87,11 @@ export function openMetrics(): Metrics {
     help: 'Datagrams passed on: in from clients, out to them.',
     labelNames: ['direction'],
     registers,
-    collect() {
-      const now = { in: ended.datagramsIn, out: ended.datagramsOut }
-      for (const flow of watched?.plane.flows ?? []) {
-        const { datagrams } = flow.passed()
-        now.in += datagrams?.in ?? 0
-        now.out += datagrams?.out ?? 0
-      }
+    async collect() {
+      const open = await watched?.passed()
       this.reset()
-      this.inc({ direction: 'in' }, now.in)
-      this.inc({ direction: 'out' }, now.out)
+      this.inc({ direction: 'in' }, ended.datagramsIn + (open?.datagramsIn ?? 0))
+      this.inc({ direction: 'out' }, ended.datagramsOut + (open?.datagramsOut ?? 0))
     },
   })
   new Counter({
@@ -198,6 +191,23 @@ export function openMetrics(): Metrics {
     },
   })
   addKernelMetrics(registers, async () => watched?.kernelCounts())
+  new Gauge({
+    name: 'fourseven_threads',
+    help: 'Threads that have the listeners; 1 is the main thread itself.',
+    registers,
+    collect() {
+      this.set(watched?.threads.count ?? 0)
+    },
+  })
+  new Counter({
+    name: 'fourseven_threads_lost_total',
+    help: 'Threads that died and were replaced.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(watched?.threads.lost ?? 0)
+    },
+  })
   collectDefaultMetrics({ register })
 
   return {
@@ -218,15 +228,15 @@ export function openMetrics(): Metrics {
     watch: relay => {
       watched = relay
     },
-    text: async () => (await register.metrics()) + requestText(watched),
+    text: async () => (await register.metrics()) + (await requestText(watched)),
     contentType: register.contentType,
   }
 }
 
 /** Only of a relay that has an `http` listener: elsewhere every series would be of nothing. */
-function requestText(watched: Watched | undefined): string {
+async function requestText(watched: Watched | undefined): Promise<string> {
   if (watched === undefined || watched.plane.table.httpDoors.size === 0) return ''
-  return `\n${watched.requestMetrics()}`
+  return `\n${await watched.requestMetrics()}`
 }
 
 const states = ['up', 'down', 'draining', 'ejected'] as const

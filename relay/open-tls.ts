@@ -17,9 +17,14 @@ export interface OpenTls {
 /**
  * Every file that cannot be used is a Problem.
  *
+ * @param ticketSecret what session tickets are sealed with comes from this: threads that share it resume each other's
  * @param onProblem called when changed files cannot be used later; what was there before stays in use
  */
-export function openTls(table: Table, onProblem: (problem: Problem) => void): OpenTls | readonly Problem[] {
+export function openTls(
+  table: Table,
+  ticketSecret: Uint8Array,
+  onProblem: (problem: Problem) => void,
+): OpenTls | readonly Problem[] {
   const problems: Problem[] = []
   const attempt = (path: string, open: () => void) => {
     try {
@@ -39,7 +44,10 @@ export function openTls(table: Table, onProblem: (problem: Problem) => void): Op
     if (ending === undefined) continue
     const path = `listeners.${name}.certificates`
     const say = (fault: string) => onProblem(certificateProblem(path, fault, 'warning'))
-    attempt(path, () => endings.set(name, new TlsEnding(ending, peek?.timeoutMs ?? http!.headerTimeoutMs, say)))
+    const timeoutMs = peek?.timeoutMs ?? http!.headerTimeoutMs
+    attempt(path, () =>
+      endings.set(name, new TlsEnding(ending, timeoutMs, say, { listener: name, secret: ticketSecret })),
+    )
   }
   if (problems.length === 0) return { poolTls, endings, close }
   close()

@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
 import { isLoopback, parseAddress, parseHostPort } from '../shared/wire/address.ts'
-import { liveFlows, livePools } from './live.ts'
+import { livePools } from './live.ts'
 import type { Metrics } from './metrics.ts'
 import type { BoundHandle, ListenAddress } from './place.ts'
 import type { Relay } from './relay.ts'
@@ -120,7 +120,7 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
       if (after === undefined || limit === undefined || limit === 0) {
         return sendJson(response, 400, { error: `after is a whole number, limit one from 1 to ${mostFlows}` })
       }
-      return sendJson(response, 200, liveFlows(relay.plane, after, limit))
+      return sendJson(response, 200, await relay.flows(after, limit))
     }
     case 'GET /pools':
       return sendJson(response, 200, { pools: livePools(relay.plane) })

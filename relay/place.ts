@@ -34,10 +34,12 @@ export interface Place {
  * Binds the listener's place; nothing is accepted yet. Resolves with the system's error when that cannot be.
  *
  * @param inherited sockets of this very place that another relay hands over: then nothing is bound
+ * @param count how many sockets are to share the place; a unix socket is one for all
  */
 export async function bindPlace(
   listener: Pick<FlowListener, 'kind' | 'host' | 'port' | 'socketMode'>,
   inherited: readonly BoundHandle[],
+  count: number,
 ): Promise<Place | NodeJS.ErrnoException> {
   const { kind, host, port, socketMode } = listener
   const mayConnect = (path: string) => {
@@ -45,7 +47,8 @@ export async function bindPlace(
   }
   try {
     if (!host.startsWith('/')) {
-      const handles = inherited.length > 0 ? inherited : [bindPort(kind === 'udp' ? UDP : TCP, await ipOf(host), port)]
+      const handles =
+        inherited.length > 0 ? inherited : bindPorts(kind === 'udp' ? udp : tcp, await ipOf(host), port, count)
       return { address: addressOf(handles[0]!), handles, file: undefined }
     }
     const address = { host, port: 0 }
@@ -75,9 +78,27 @@ async function ipOf(host: string): Promise<string> {
   return isIP(host) === 0 ? (await lookup(host)).address : host
 }
 
-function bindPort(Socket: typeof TCP, ip: string, port: number): BoundHandle {
-  const handle = new Socket(tcpConstants.SERVER)
-  const status = isIP(ip) === 6 ? handle.bind6(ip, port, 0) : handle.bind(ip, port, 0)
+/** All or none. */
+function bindPorts(kind: NodeSocket, ip: string, port: number, count: number): readonly BoundHandle[] {
+  if (count === 1) return [bindPort(kind, ip, port, 0)]
+  // Another program of this user that shares its port too would share it with us: without sharing the system says no.
+  if (port !== 0) bindPort(kind, ip, port, 0).close()
+  const handles: BoundHandle[] = []
+  try {
+    for (let at = 0; at < count; at++) {
+      const taken = handles[0] === undefined ? port : addressOf(handles[0]).port
+      handles.push(bindPort(kind, ip, taken, kind.reusePort))
+    }
+  } catch (error) {
+    for (const handle of handles) handle.close()
+    throw error
+  }
+  return handles
+}
+
+function bindPort({ make }: NodeSocket, ip: string, port: number, flags: number): BoundHandle {
+  const handle = make()
+  const status = isIP(ip) === 6 ? handle.bind6(ip, port, flags) : handle.bind(ip, port, flags)
   // libuv keeps EADDRINUSE back until it is asked something else (`delayed_error`).
   return checked(handle, status || handle.getsockname({}))
 }
@@ -116,11 +137,21 @@ interface NodePipe extends BoundHandle {
   bind: (path: string) => number
 }
 const binding = (name: string) => (process as unknown as { binding: (name: string) => unknown }).binding(name)
+/** How sockets of a kind are made, and the flag with which several may share a port. */
+interface NodeSocket {
+  readonly make: () => NodeTcp
+  readonly reusePort: number
+}
 const { TCP, constants: tcpConstants } = binding('tcp_wrap') as {
   TCP: new (kind: number) => NodeTcp
   constants: { readonly SERVER: number; readonly UV_TCP_REUSEPORT: number }
 }
-const { UDP } = binding('udp_wrap') as { UDP: typeof TCP }
+const { UDP, constants: udpConstants } = binding('udp_wrap') as {
+  UDP: new () => NodeTcp
+  constants: { readonly UV_UDP_REUSEPORT: number }
+}
+const tcp: NodeSocket = { make: () => new TCP(tcpConstants.SERVER), reusePort: tcpConstants.UV_TCP_REUSEPORT }
+const udp: NodeSocket = { make: () => new UDP(), reusePort: udpConstants.UV_UDP_REUSEPORT }
 const { Pipe, constants: pipeConstants } = binding('pipe_wrap') as {
   Pipe: new (kind: number) => NodePipe
   constants: { readonly SERVER: number }

@@ -1,5 +1,7 @@
 // Starts the L4 plane of a config and stops it again. All listeners open or none does.
 
+import { randomBytes } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
@@ -14,17 +16,19 @@ import { formatHostPort } from '../shared/wire/address.ts'
 import type { ListenerCounts, Plane } from './door.ts'
 import { openDoors } from './doors.ts'
 import { createDrains } from './drain.ts'
-import type { RelayEvent } from './event.ts'
+import type { RelayEvent, ThreadEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
 import type { RelayRequestRecord } from './http/plane.ts'
 import type { KernelEvent } from './kernel/event.ts'
 import { type KernelCounts, openKernel } from './kernel/kernel.ts'
 import { listenProblem } from './listen-problem.ts'
+import type { FlowPage, OpenPassed } from './live.ts'
 import { type NameEvent, Names, namesIn, type ResolveName, resolveBy } from './names.ts'
 import { type BoundHandle, bindPlace, type ListenAddress, leavePlace, type Place } from './place.ts'
 import { startProbes } from './probe.ts'
 import type { FlowRecord } from './record.ts'
 import { exchangePlaces, makeRoom, numbersInUse, type PlaceKeeping, type Reloaded } from './reload.ts'
+import { aloneWith, openThreads } from './threads.ts'
 
 export interface RelayOptions {
   /** May hold the edge's part too; it is left aside. */
@@ -39,6 +43,8 @@ export interface RelayOptions {
   readonly cookieKeys?: readonly string[]
   /** Called when a probe or an operator changes the state of an endpoint. */
   readonly onEvent?: (event: RelayEvent) => void
+  /** Called when a thread dies, and when another has taken its place. */
+  readonly onThread?: (event: ThreadEvent) => void
   /** Called when a name of endpoints has other addresses, or stops resolving. */
   readonly onName?: (event: NameEvent) => void
   /** Called when something happens to forwarding by the kernel. */
@@ -51,6 +57,8 @@ export interface RelayOptions {
   readonly onProblem?: (problem: Problem) => void
   readonly draw?: () => Draw
   readonly host?: Partial<Host>
+  /** In place of what the config says; one when `draw` or `host` is given, since functions cannot go to a thread. */
+  readonly threads?: number
 }
 
 export interface Relay {
@@ -75,7 +83,17 @@ export interface Relay {
   /** What the kernel has counted of listeners with mode `nat` or `dsr`. */
   readonly kernelCounts: () => Promise<KernelCounts>
   /** What was counted of the requests of `http` listeners, as Prometheus reads it. */
-  readonly requestMetrics: () => string
+  readonly requestMetrics: () => Promise<string>
+  /** Open flows of all threads, oldest first, those with an id above `after`, at most `limit`. */
+  readonly flows: (after: number, limit: number) => Promise<FlowPage>
+  /** Passed on so far by the flows that are open. */
+  readonly passed: () => Promise<OpenPassed>
+  readonly threads: { readonly count: number; readonly lost: number }
+  /**
+   * Ends a thread, by its number from 0, as a crash would: its flows are lost and another takes its place. False where
+   * the main thread has the doors itself, or has no such thread.
+   */
+  readonly endThread: (thread: number) => boolean
   /**
    * Sends nothing new to the endpoint (`pool/name`). What is open goes on, and is reset after `drainMs` (default 30 s,
    * reason `drained`). False when the table has no such endpoint.
@@ -111,6 +129,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   let { variables } = options
   let part = partFor(options.config, 'relay')
+  const wantedThreads = part.threads
   let isRunning = false
 
   const names = new Names(options.resolveName ?? resolveBy(), (event, isOther) => {
@@ -120,34 +139,48 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   await names.follow(namesIn(compile(part, variables)))
   const table = compile(part, variables, undefined, names.addresses)
   const host = { ...thisHost, ...options.host }
+  const threads = options.threads ?? threadsOf(part, options)
   const observed = createObserved({
     slots: Math.max(table.slots.size, roomForEndpoints),
     pools: Math.max(table.pools.length, roomForPools),
-    shared: false,
+    shared: threads > 1,
     firstTurn: draw() % 2 ** 32,
   })
   const kernel = openKernel({ observed, now: host.now, onEvent: options.onKernel ?? nothing })
-  const doors = openDoors({
+  const ticketSecret = randomBytes(48)
+  const cookieKeys = options.cookieKeys ?? []
+  const home = openDoors({
     table,
     observed,
     host,
     draw,
     onRecord: options.onRecord,
     onRequest: options.onRequest ?? nothing,
-    cookieKeys: options.cookieKeys ?? [],
+    cookieKeys,
     onProblem,
+    ticketSecret,
+    thread: 0,
+    threads,
   })
-  if ('length' in doors) {
+  if ('length' in home) {
     names.stop()
-    throw new ConfigError(doors)
+    throw new ConfigError(home)
   }
-  const { plane } = doors
+  const { plane } = home
+  const doors =
+    threads === 1
+      ? aloneWith(home)
+      : await openThreads(home, threads, observed, {
+          ticketSecret,
+          cookieKeys,
+          onEvent: options.onThread ?? nothing,
+        })
   let places: ReadonlyMap<string, Place> = new Map()
 
   const keeping: PlaceKeeping = {
     take: async listener => {
       const key = placeKey(listener)
-      const place = await bindPlace(listener, options.inherited?.get(key) ?? [])
+      const place = await bindPlace(listener, options.inherited?.get(key) ?? [], socketsFor(listener, threads))
       options.inherited?.delete(key)
       return 'handles' in place ? place : listenProblem(listener, place)
     },
@@ -156,14 +189,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       leavePlace(place)
     },
     comeBack: async listener => {
-      const place = await bindPlace(listener, [])
+      const place = await bindPlace(listener, [], socketsFor(listener, threads))
       if (!('handles' in place)) return listenProblem(listener, place)
       return (await accept(listener, place)) ?? place
     },
   }
   /** On a place that is the listener's; whoever else came to listen there in between is a Problem. */
   const accept = async (listener: FlowListener, place: Place): Promise<Problem | undefined> => {
-    const error = await doors.accept(listener.name, place.handles)
+    const error = await doors.accept(listener, place)
     if (error === undefined) return undefined
     leavePlace(place)
     return listenProblem(listener, error)
@@ -199,13 +232,13 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     if (!isRunning) return
     const after = compile(part, variables, numbersInUse(plane), names.addresses)
     // Certificates that cannot be used now were said when their files changed.
-    if (doors.prepare(after).problems.length > 0) return
+    if ((await doors.prepare(after)).problems.length > 0) return
     makeRoom(plane, after)
     for (const problem of await kernel.follow(after, defaultDrainMs)) onProblem(problem)
-    swapTo(after)
+    await swapTo(after)
   }
-  const swapTo = (after: Table) => {
-    doors.commit()
+  const swapTo = async (after: Table) => {
+    await doors.commit()
     probes.follow(after.pools)
   }
   /** Those that are not resolved too, which the table may have left out. */
@@ -217,7 +250,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   /** What it would do; it is prepared then. */
   const foresee = async (after: Table): Promise<Reloaded> => {
-    const prepared = doors.prepare(after)
+    const prepared = await doors.prepare(after)
     if (prepared.problems.length > 0) throw new ConfigError(prepared.problems)
     const { drained, moving } = prepared
     return { difference: difference(plane.table, after), drained, moving }
@@ -238,9 +271,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       doors.discard()
       throw new ConfigError(refused)
     }
-    swapTo(after)
+    await swapTo(after)
     part = nextPart
     variables = given
+    if (part.threads !== wantedThreads) onProblem(threadsStay(threads))
     for (const problem of await acceptAll(exchanged.taken)) onProblem(problem)
     for (const [name, place] of exchanged.leaving) {
       // The door of a listener that moved closed when its new one opened.
@@ -267,7 +301,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       return new Map([...places].map(([name, { address }]) => [name, address]))
     },
     get counts() {
-      return new Map([...doors.open].map(([name, { counts }]) => [name, counts]))
+      return doors.counts()
     },
     listening: () =>
       [...places].flatMap(([name, { handles }]) => {
@@ -275,7 +309,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         return handles.map(handle => [key, handle] as const)
       }),
     kernelCounts: kernel.counts,
-    requestMetrics: () => doors.http.metricsText(),
+    requestMetrics: doors.requestMetrics,
     reload: (config, given, drainMs = defaultDrainMs) => inTurn(() => reload(config, given, drainMs)),
     foresee: (config, given) =>
       inTurn(async () => {
@@ -283,6 +317,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
         doors.discard()
         return foreseen
       }),
+    flows: doors.flows,
+    passed: doors.passed,
+    get threads() {
+      return { count: doors.threads, lost: doors.lost() }
+    },
+    endThread: doors.endThread,
     drain: drains.drain,
     undrain: drains.undrain,
     stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver }) => {
@@ -313,6 +353,33 @@ function proxied(table: Table): Table {
   return { ...table, flowListeners: new Map(listeners) }
 }
 
+/**
+ * How many sockets share the listener's place. The system deals datagrams by address and port of their sender: where a
+ * session is known by anything else, only one socket sees all of its datagrams.
+ */
+function socketsFor({ sessionKey, proxySources }: FlowListener, threads: number): number {
+  if (sessionKey === undefined) return threads
+  const isBySender = sessionKey.by === 'flow' && !proxySources.some(({ isInEach }) => isInEach)
+  return isBySender ? threads : 1
+}
+
+/** Functions cannot go to another thread: with a draw or a host of the caller's own this one has the doors. */
+function threadsOf({ threads }: Config, { draw, host }: RelayOptions): number {
+  if (draw !== undefined || host !== undefined) return 1
+  if (threads !== 'auto') return threads
+  return process.platform === 'linux' ? Math.min(availableParallelism(), mostThreads) : 1
+}
+
+function threadsStay(threads: number): Problem {
+  return {
+    severity: 'warning',
+    code: 'threads-stay',
+    path: 'threads',
+    message: `the relay goes on with ${threads} listening ${threads === 1 ? 'thread' : 'threads'}`,
+    mend: 'Restart it, or let a new one take over (`--takeover`): sockets are dealt out to threads at the start.',
+  }
+}
+
 function randomDraw(): Draw {
   return Math.floor(Math.random() * 2 ** 53)
 }
@@ -322,4 +389,5 @@ function nothing(): void {}
 /** Pages that nobody has touched cost nothing; with these no reload in practice has to move what is counted. */
 const roomForEndpoints = 16_384
 const roomForPools = 1_024
+const mostThreads = 64
 const defaultDrainMs = 30_000

@@ -55,6 +55,19 @@ export function fatesUnder(plane: Plane, after: Table): Pick<Reloaded, 'drained'
   return { drained: goneFlows(plane, after).length + ended, moving: [...moving.values()] }
 }
 
+/** Those of several threads as one list. */
+export function mergeMoving(parts: readonly Moving[]): readonly Moving[] {
+  const groups = new Map<string, Moving>()
+  for (const part of parts) {
+    const { listener, rule, endpoint } = part
+    const key = JSON.stringify([listener, rule, endpoint])
+    const before = groups.get(key) ?? { listener, rule, endpoint, sessions: 0, ids: [] }
+    const ids = [...before.ids, ...part.ids].sort((a, b) => a - b).slice(0, mostIds)
+    groups.set(key, { ...before, sessions: before.sessions + part.sessions, ids })
+  }
+  return [...groups.values()]
+}
+
 /** How places are taken and left. */
 export interface PlaceKeeping {
   /** A Problem says why it cannot be. */

@@ -6,6 +6,7 @@ import type { FlowFacts } from '../shared/decide/facts.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
 import type { Table } from '../shared/table/table.ts'
+import type { Counted } from './address-counts.ts'
 import { type Flow, nextFlowId, type Passed } from './flow.ts'
 import type { Attempt } from './forward.ts'
 import type { UdpSocket } from './udp-socket.ts'
@@ -50,6 +51,8 @@ export class Session implements Flow {
   /** What the endpoint was judged under: another table or generation of its pool has to be looked at. */
   table: Table
   generation = 0
+  /** Of its client's address, where the listener limits sessions by it. */
+  counted: Counted | undefined
   pinnedAt = 0
   readonly attempts: Attempt[] = []
 

@@ -1,6 +1,6 @@
 // Where TLS ends at a listener: which certificate a client sees, and the handshake with it.
 
-import { X509Certificate } from 'node:crypto'
+import { createHmac, X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import {
   createSecureContext,
@@ -17,6 +17,7 @@ import { describeFault, PemFiles, readPem } from './pem-files.ts'
 export class TlsEnding {
   private readonly config: TlsEndingConfig
   private readonly timeoutMs: number
+  private readonly tickets: TicketRoot | undefined
   private readonly certificates: PemFiles<Certificates>
   /** Handshakes under way, by the connection that carries them. */
   private readonly waiting = new Map<Socket, (outcome: TLSSocket | Reason) => void>()
@@ -24,11 +25,13 @@ export class TlsEnding {
   /**
    * @param timeoutMs for a handshake
    * @param say is told in one line when changed files cannot be used
+   * @param tickets where given, every ending with the same one, the same files and the same config resumes its sessions
    * @throws Error when files cannot be used at the start
    */
-  constructor(config: TlsEndingConfig, timeoutMs: number, say: (problem: string) => void) {
+  constructor(config: TlsEndingConfig, timeoutMs: number, say: (problem: string) => void, tickets?: TicketRoot) {
     this.config = config
     this.timeoutMs = timeoutMs
+    this.tickets = tickets
     const files = [
       ...config.certificates.flatMap(({ cert, key }) => [cert, key]),
       ...(config.clientCa === undefined ? [] : [config.clientCa]),
@@ -133,7 +136,11 @@ export class TlsEnding {
     const known = certificates.servers.get(key)
     if (known !== undefined) return known
     const options = certificates.options[index]!
-    const server = this.listenOn(protocol === undefined ? options : { ...options, ALPNProtocols: [protocol] })
+    const server = this.listenOn({
+      ...options,
+      ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
+      ...(this.tickets === undefined ? {} : { ticketKeys: ticketKeys(this.tickets, options, protocol) }),
+    })
     certificates.servers.set(key, server)
     return server
   }
@@ -157,6 +164,22 @@ export class TlsEnding {
     if (typeof outcome === 'string') socket.destroy()
     this.waiting.get(carrier)?.(outcome)
   }
+}
+
+/** Sessions of one relay: a secret of its own, which its threads share. */
+export interface TicketRoot {
+  readonly listener: string
+  readonly secret: Uint8Array
+}
+
+/**
+ * Node takes 48 bytes. They are other ones for every listener, certificate, key and authority: a session that began where
+ * no client certificate is asked for must not go on where one is.
+ */
+function ticketKeys({ listener, secret }: TicketRoot, options: TlsOptions, protocol: string | undefined): Buffer {
+  return createHmac('sha384', secret)
+    .update(JSON.stringify([listener, options, protocol]))
+    .digest()
 }
 
 interface Certificates {

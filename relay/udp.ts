@@ -7,12 +7,13 @@ import type { Reason } from '../shared/decide/reason.ts'
 import type { FlowListener } from '../shared/table/table.ts'
 import { readProxyHeader } from '../shared/wire/proxy-header.ts'
 import { quicIdsOf } from '../shared/wire/quic.ts'
-import { type Admissions, admitAddress, admitPace, leaveAddress, openAdmissions } from './admission.ts'
+import { admitAddress, admitPace, leaveAddress } from './admission.ts'
 import { proxySourceOf, refusals, withHeader } from './carried.ts'
 import { mayBegin } from './descriptors.ts'
-import type { Door, ListenerCounts, Plane } from './door.ts'
+import type { Door, Plane } from './door.ts'
 import { Dropped } from './dropped.ts'
 import { factsOf } from './facts.ts'
+import type { Gate } from './gate.ts'
 import { type Ears, isStale, learnOf, pin, pinAgain, renew, unpin } from './pin.ts'
 import type { FlowEnd } from './pipe.ts'
 import type { BoundHandle } from './place.ts'
@@ -24,12 +25,11 @@ import { UdpSocket } from './udp-socket.ts'
 
 export class UdpDoor implements Door {
   readonly name: string
-  readonly counts: ListenerCounts
   readonly sessions = new Sessions()
   private readonly plane: Plane
   private readonly sockets: UdpSocket[] = []
   private local: { readonly address: string; readonly port: number }
-  private readonly admissions: Admissions = openAdmissions()
+  private readonly gate: Gate
   private readonly dropped: Dropped
   private readonly ears: Ears
   /** Sockets to endpoints that sessions have left, and when to close them; the oldest first. */
@@ -45,13 +45,13 @@ export class UdpDoor implements Door {
   private isClosing = false
   private isPaused = false
 
-  constructor(plane: Plane, listener: FlowListener) {
+  constructor(plane: Plane, listener: FlowListener, gate: Gate) {
     this.plane = plane
+    this.gate = gate
     this.name = listener.name
     this.listener = listener
     this.local = { address: listener.host, port: listener.port }
-    this.dropped = new Dropped(plane.onRecord)
-    this.counts = { accepted: 0, open: 0, overLimit: 0, failedAccepts: 0, moved: 0, dropped: this.dropped.counts }
+    this.dropped = new Dropped(gate, plane.onRecord)
     this.ears = {
       onAnswer: (session, bytes) => this.answer(session, bytes),
       onTrouble: (session, error) => this.hearTrouble(session, error),
@@ -70,7 +70,7 @@ export class UdpDoor implements Door {
     socket.onDatagram = (bytes, address, port) => this.hear(bytes, address, port, socket)
     // What ICMP says of an answer: its client has gone, and its session will be idle.
     socket.onTrouble = () => {
-      this.counts.failedAccepts += 1
+      this.gate.failAccept()
     }
     const code = socket.listen()
     return Promise.resolve(code === undefined ? undefined : Object.assign(new Error(code), { code }))
@@ -133,7 +133,7 @@ export class UdpDoor implements Door {
    * @param handle its socket there; undefined: it gets a new one to the same endpoint
    */
   adopt(saved: SavedSession, handle?: object): boolean {
-    const { plane, listener, sessions, counts } = this
+    const { plane, listener, sessions, gate } = this
     const [socket] = this.sockets
     if (socket === undefined || this.isClosing || sessions.find(saved.place.name, saved.place.port) !== undefined)
       return false
@@ -143,8 +143,11 @@ export class UdpDoor implements Door {
     const ahead = saved.ahead === null ? undefined : Buffer.from(saved.ahead, 'base64')
     if (!pinAgain(plane, session, endpoint, handle, ahead, this.ears)) return false
     for (const id of saved.ids) sessions.addId(session, id)
-    admitAddress(this.admissions, listener, session.facts)
-    counts.accepted += 1
+    // Limits are for those that come: it has been let in before.
+    gate.enter(Number.POSITIVE_INFINITY)
+    const counted = admitAddress(gate, listener, session.facts)
+    session.counted = typeof counted === 'string' ? undefined : counted
+    gate.come()
     this.enter(session)
     return true
   }
@@ -247,46 +250,54 @@ export class UdpDoor implements Door {
 
   /** The first datagram of a session. Undefined when none was begun; that is counted and written down. */
   private begin(bytes: Uint8Array, facts: FlowFacts, place: SessionPlace, sender: Sender): Session | undefined {
-    const { plane, listener, counts, admissions } = this
+    const { plane, listener, gate } = this
     if (this.isClosing) return this.refuse('drained', facts, undefined, bytes)
-    const denied = admitAddress(admissions, listener, facts)
-    if (denied !== undefined) return this.refuse(denied, facts, undefined, bytes)
+    const counted = admitAddress(gate, listener, facts)
+    if (typeof counted === 'string') return this.refuse(counted, facts, undefined, bytes)
     const decision = decideFlow(listener, facts, plane.observed, plane.draw())
     const refused = decision.do === 'refuse' ? decision.reason : this.findRoom(facts.now)
     if (decision.do === 'refuse' || refused !== undefined) {
-      leaveAddress(admissions, facts)
+      leaveAddress(gate, counted)
       return this.refuse(refused!, facts, decision, bytes)
     }
     const session = new Session(facts, decision, place, sender, plane.table, this.now)
     const failed = pin(plane, session, [], this.ears)
     if (failed !== undefined) {
-      leaveAddress(admissions, facts)
+      leaveAddress(gate, counted)
+      gate.leave()
       return this.refuse(failed, facts, decision, bytes)
     }
-    counts.accepted += 1
+    session.counted = counted
+    gate.come()
     this.enter(session)
     this.forward(session, bytes)
     return session
   }
 
+  /** It has its room at the gate. */
   private enter(session: Session): void {
     session.cut = reason => this.cut(session, reason)
-    this.counts.open += 1
     this.sessions.add(session)
     this.plane.flows.add(session)
   }
 
-  /** Room for one more session, which the one idle for longest may have to make. */
+  /**
+   * Takes room for one more session unless it gives a Reason. Of those that came to this thread, the one idle for longest
+   * may have to make it.
+   */
   private findRoom(now: number): Reason | undefined {
-    const { listener, counts, sessions } = this
-    const paced = admitPace(this.admissions, listener, now)
+    const { listener, gate, sessions } = this
+    const paced = admitPace(gate, listener, now)
     if (paced !== undefined) return paced
-    if (counts.open >= listener.maxConnections) {
+    if (!gate.enter(listener.maxConnections)) {
       const { oldest } = sessions
       if (oldest === undefined || this.now - oldest.seenAt < activeMs) return 'session_limit'
       this.end(oldest, 'session_evicted')
+      if (!gate.enter(listener.maxConnections)) return 'session_limit'
     }
-    return mayBegin(this.plane.flows) ? undefined : 'relay_exhausted'
+    if (mayBegin(this.plane.descriptors, this.plane.flows)) return undefined
+    gate.leave()
+    return 'relay_exhausted'
   }
 
   private refuse(
@@ -295,7 +306,7 @@ export class UdpDoor implements Door {
     decision: Parameters<Dropped['refuse']>[2],
     bytes: Uint8Array,
   ): undefined {
-    if (limits.includes(reason)) this.counts.overLimit += 1
+    if (limits.includes(reason)) this.gate.refuse()
     this.dropped.refuse(reason, facts, decision, bytes.length)
   }
 
@@ -331,7 +342,7 @@ export class UdpDoor implements Door {
   /** False when the session is over. */
   private lookAgain(session: Session): boolean {
     const outcome = renew(this.plane, session, this.ears)
-    if (outcome === 'moved') this.counts.moved += 1
+    if (outcome === 'moved') this.gate.move()
     if (outcome === 'moved' || outcome === 'stayed') return true
     this.dropped.drop(outcome)
     this.end(session, outcome)
@@ -424,8 +435,8 @@ export class UdpDoor implements Door {
   private forget(session: Session): void {
     unpin(this.plane, session)
     this.sessions.remove(session)
-    this.counts.open -= 1
-    leaveAddress(this.admissions, session.facts)
+    this.gate.leave()
+    leaveAddress(this.gate, session.counted)
     this.plane.flows.delete(session)
   }
 

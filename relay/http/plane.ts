@@ -6,9 +6,11 @@ import type { Ban } from '../../shared/cache/purge.ts'
 import type { RequestRecord } from '../../shared/http/request-record.ts'
 import {
   carryHttpMetrics,
+  type HttpCounts,
   type HttpMetrics,
   openHttpMetrics,
   renderRequests,
+  sumHttpMetrics,
 } from '../../shared/metrics/http-metrics.ts'
 import type { Table } from '../../shared/table/table.ts'
 import type { Plane } from '../door.ts'
@@ -58,7 +60,7 @@ export class HttpPlane {
       metrics: () => this.metrics,
       connections: this.connections,
       now: shared.host.now,
-      onFree: pool => callNext(shared.waiting, pool.name),
+      onFree: pool => callNext(shared.waiting, pool),
     }
   }
 
@@ -68,8 +70,16 @@ export class HttpPlane {
   }
 
   /** What was counted, as Prometheus reads it. */
-  metricsText(): string {
-    return renderRequests(this.metrics, this.shared.table)
+  /** @param others what was counted in other threads */
+  metricsText(others: readonly HttpCounts[] = []): string {
+    const { metrics, shared } = this
+    if (others.length === 0) return renderRequests(metrics, shared.table)
+    return renderRequests(sumHttpMetrics([this.counts, ...others], shared.table), shared.table)
+  }
+
+  get counts(): HttpCounts {
+    const { series, retries, tries } = this.metrics
+    return { series, retries, tries }
   }
 
   /** Another table is in force. */

@@ -13,6 +13,8 @@ export interface ConfigInput {
   listeners: Readonly<Record<string, ListenerInput>>
   pools: Readonly<Record<string, PoolInput>>
   routes: readonly (HttpRouteInput | FlowRouteInput | UdpRouteInput)[]
+  /** The relay's: how many threads listen. Default `'auto'`: one for each core. */
+  threads?: 'auto' | number
   /** What requests and flows are to get; `check` proves it. */
   expect?: readonly ExpectInput[]
 }
@@ -43,6 +45,7 @@ export function defineConfig<
     | FlowRouteInput<ListenersOf<Listeners, 'tls'>, keyof Pools & string, TlsMatchInput, Name, Rule, Variant>
     | UdpRouteInput<ListenersOf<Listeners, 'udp'>, keyof Pools & string, Name, Rule, Variant>
   )[]
+  threads?: 'auto' | number
   expect?: readonly ExpectInput<{
     listener: keyof Listeners & string
     pool: keyof Pools & string

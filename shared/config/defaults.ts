@@ -63,6 +63,8 @@ export const defaults = {
   compressMinSize: '1KiB',
 
   maxConnections: 10_000,
+  /** One for each core, as HAProxy's `nbthread` and Envoy's `--concurrency` have it. */
+  threads: 'auto',
   /** Any number would do, as long as it stays: without one the kernel draws it anew at each load. */
   kernelSeed: 47,
   /** More than half of the 28,232 ports that Linux gives out by default (`net.ipv4.ip_local_port_range`): one for each session. */
@@ -146,6 +148,7 @@ export const bounds = {
   sessionAnswers: [0, 1_000_000],
   /** RFC 9000 section 17.2: a connection id has at most 20 bytes in version 1. */
   quicIdLength: [1, 20],
+  threads: [1, 64],
   acceptRate: [1, 1_000_000],
   queueMax: [1, 100_000],
   /** What nft 1.0.6 reads from JSON and text alike. */

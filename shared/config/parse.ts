@@ -2,6 +2,7 @@
 
 import * as z from 'zod'
 import { checkTogether } from './check-together.ts'
+import { defaults } from './defaults.ts'
 import type { Variables } from './endpoint-address.ts'
 import { collectFindings, type Locate } from './findings.ts'
 import type { CacheConfig, CompressConfig } from './parse-cache.ts'
@@ -11,6 +12,7 @@ import { readPools } from './parse-pool.ts'
 import { readRoutes } from './parse-route.ts'
 import { copyPlain } from './plain.ts'
 import { ConfigError, type Problem } from './problem.ts'
+import { threads } from './schema-values.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ParseOptions {
@@ -50,7 +52,12 @@ export function parse(input: unknown, options: ParseOptions = {}): Parsed {
     udp: listeners.udp,
     poolNames: broken.has('pools') ? undefined : pools.names,
   })
-  const config: Config = { listeners: listeners.listeners, pools: pools.pools, routes: routes.routes }
+  const config: Config = {
+    listeners: listeners.listeners,
+    pools: pools.pools,
+    routes: routes.routes,
+    threads: typeof whole['threads'] === 'number' ? whole['threads'] : defaults.threads,
+  }
   checkTogether(config, {
     findings,
     broken,
@@ -82,6 +89,7 @@ const wholeConfig = z.strictObject({
   listeners: z.record(z.string(), z.unknown()),
   pools: z.record(z.string(), z.unknown()),
   routes: z.array(z.unknown()),
+  threads: threads.exactOptional(),
   expect: z.array(z.unknown()).min(1).exactOptional(),
 })
 
@@ -90,6 +98,8 @@ export interface Config {
   readonly listeners: readonly Listener[]
   readonly pools: readonly PoolConfig[]
   readonly routes: readonly Route[]
+  /** Of the relay: how many listen; `auto`: one for each core. */
+  readonly threads: 'auto' | number
 }
 
 export type Listener = EdgeListener | RelayHttpListener | TcpListener | TlsListener | UdpListener

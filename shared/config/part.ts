@@ -9,7 +9,8 @@ export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   const names = new Set(listeners.map(listener => listener.name))
   const routes = config.routes.filter(route => route.listeners.some(name => names.has(name)))
   const used = new Set(routes.flatMap(poolsOf))
-  return { listeners, routes, pools: config.pools.filter(pool => used.has(pool.name)) }
+  const pools = config.pools.filter(pool => used.has(pool.name))
+  return { listeners, routes, pools, threads: config.threads }
 }
 
 /** The names of the pools a route may send to, copies too. */

@@ -2,6 +2,7 @@
 
 import * as z from 'zod'
 import type { Duration, Size } from './config-values.ts'
+import { bounds, defaults } from './defaults.ts'
 
 export const text = (description: string) => z.string().meta({ description })
 
@@ -17,6 +18,11 @@ export const record = <Value extends z.ZodType>(value: Value) => z.record(z.stri
 export const whole = ([min, max]: readonly [number, number]) => z.number().int().min(min).max(max)
 
 export const between = ([min, max]: readonly [number, number]) => z.number().min(min).max(max)
+
+export const threads = z.union([z.literal('auto'), whole(bounds.threads)]).meta({
+  default: defaults.threads,
+  description: "The relay's: how many threads listen. auto: one for each core.",
+})
 
 /** A string whose form `parse` judges, with the pattern for editors. */
 export const patterned = <Text extends string>(description: string, pattern: string) =>

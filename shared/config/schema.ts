@@ -7,7 +7,7 @@ import { flowRouteHead, flowRule, flowRuleWhole, udpRule, udpRuleWhole } from '.
 import { httpRouteHead, httpRule, httpRuleWhole, recording } from './schema-http.ts'
 import { edgeListener, httpListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { endpoint, poolFields } from './schema-pool.ts'
-import { list, record, text } from './schema-values.ts'
+import { list, record, text, threads } from './schema-values.ts'
 
 const route = z
   .union([
@@ -33,6 +33,7 @@ export const configSchema = z.strictObject({
     description: 'Groups of interchangeable endpoints, by name.',
   }),
   routes: z.array(route).readonly().meta({ description: 'What matches, and what is done with it.' }),
+  threads: threads.exactOptional(),
   expect: expectedCases.exactOptional(),
 })
 

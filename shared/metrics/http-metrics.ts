@@ -73,6 +73,44 @@ export function carryHttpMetrics(before: HttpMetrics, table: Table): HttpMetrics
   return { ...before, retries: widened(before.retries, after.retries), tries: widened(before.tries, after.tries) }
 }
 
+/** What was counted, without the objects of a table: it may be sent to another thread. */
+export type HttpCounts = Pick<HttpMetrics, 'series' | 'retries' | 'tries'>
+
+/** These counts together under this table; the parts stay as they are. */
+export function sumHttpMetrics(parts: readonly HttpCounts[], table: Table): HttpMetrics {
+  const sum = openHttpMetrics(table)
+  const known = new Map(sum.series.map(one => [`${one.route}\0${one.variant}`, one]))
+  for (const { series, retries, tries } of parts) {
+    for (const one of series) {
+      const key = `${one.route}\0${one.variant}`
+      const into = known.get(key) ?? newSeries(one.route, one.variant)
+      if (!known.has(key)) (sum.series as Series[]).push(into)
+      known.set(key, into)
+      into.ms += one.ms
+      into.codes = summed(into.codes, one.codes)
+      into.cache = summed(into.cache, one.cache)
+      if (one.buckets !== undefined) {
+        into.buckets ??= new Float64Array(one.buckets.length)
+        for (const [at, count] of one.buckets.entries()) into.buckets[at]! += count
+      }
+    }
+    addTo(sum.retries, retries)
+    addTo(sum.tries, tries)
+  }
+  return sum
+}
+
+function summed<Key>(into: Map<Key, number> | undefined, more: ReadonlyMap<Key, number> | undefined) {
+  if (more === undefined) return into
+  const sum = into ?? new Map<Key, number>()
+  for (const [key, count] of more) sum.set(key, (sum.get(key) ?? 0) + count)
+  return sum
+}
+
+function addTo(sums: Float64Array, numbers: Float64Array): void {
+  for (const [at, number] of numbers.entries()) if (at < sums.length) sums[at]! += number
+}
+
 /** The same numbers with room for as many as the other has. */
 function widened(numbers: Float64Array, other: Float64Array): Float64Array {
   if (numbers.length >= other.length) return numbers

@@ -7,7 +7,8 @@
 // approximate  latency and latencyAt (of two settles in the same microsecond one may be lost), successes and failures
 //              (the few requests settled while a window is closed may count for it), the ejection cap (two threads may
 //              each eject one endpoint in the same microsecond).
-// per thread   turns and views: each thread starts its round robin elsewhere.
+// per thread   turns and views: each thread starts its round robin elsewhere. And what it holds itself of the open counts,
+//              so that they can be given back when a thread dies.
 
 import { ejectionMs, ejectionsLeft, leastRequests, mayEjectMore, successRateFloor, windowMs } from './outlier.ts'
 import type { Endpoint, Pool } from './pool.ts'
@@ -49,6 +50,15 @@ export interface Observed {
   /** Of this thread, by pool index: round-robin turns, from 0 to 2^31 - 1 and round (beyond it `%` is ten times slower). */
   readonly turns: Int32Array
   readonly views: (View | undefined)[]
+  /** Undefined where no other thread could outlive this one. */
+  readonly held: Held | undefined
+}
+
+/** What one thread has claimed and not settled, by slot and by pool index: its part of `open` and `poolOpen`. */
+export interface Held {
+  readonly buffer: SharedArrayBuffer
+  readonly open: Int32Array
+  readonly poolOpen: Int32Array
 }
 
 export type Outcome = 'success' | 'failure' | 'neutral'
@@ -73,8 +83,16 @@ export function createObserved(size: { slots: number; pools: number; shared: boo
   return attachObserved(buffer, size.firstTurn)
 }
 
-/** Another thread's columns over the same buffer. `firstTurn` should differ from thread to thread. */
-export function attachObserved(buffer: ArrayBufferLike, firstTurn: number): Observed {
+/**
+ * Another thread's columns over the same buffer. `firstTurn` should differ from thread to thread.
+ *
+ * @param heldBuffer from `createHeld`, for a thread that may die while others go on
+ */
+export function attachObserved(
+  buffer: ArrayBufferLike,
+  firstTurn: number,
+  heldBuffer?: SharedArrayBuffer | undefined,
+): Observed {
   const [slots, pools] = new Int32Array(buffer, 0, 2) as unknown as [number, number]
   // The wide columns come first, so that they are aligned.
   const wide = (column: number) => new Float64Array(buffer, headBytes + column * 8 * slots, slots)
@@ -102,7 +120,29 @@ export function attachObserved(buffer: ArrayBufferLike, firstTurn: number): Obse
     generations: byPool(2),
     turns: new Int32Array(pools).fill(firstTurn & lastTurn),
     views: [],
+    held: heldBuffer === undefined ? undefined : heldIn(heldBuffer, slots),
   }
+}
+
+/** Memory for what one thread holds; its owner is another thread, which outlives it. */
+export function createHeld({ slots, pools }: Pick<Observed, 'slots' | 'pools'>): SharedArrayBuffer {
+  return new SharedArrayBuffer(4 * (slots + pools))
+}
+
+/**
+ * Takes what a thread that has died held off the open counts, and empties its memory for the next one. Nothing was
+ * learned from those tries.
+ */
+export function giveBack(observed: Observed, heldBuffer: SharedArrayBuffer): void {
+  const held = heldIn(heldBuffer, observed.slots)
+  for (const column of ['open', 'poolOpen'] as const) {
+    for (const [index, count] of held[column].entries()) if (count !== 0) Atomics.sub(observed[column], index, count)
+    held[column].fill(0)
+  }
+}
+
+function heldIn(buffer: SharedArrayBuffer, slots: number): Held {
+  return { buffer, open: new Int32Array(buffer, 0, slots), poolOpen: new Int32Array(buffer, 4 * slots) }
 }
 
 /**
@@ -145,6 +185,11 @@ export function claim(observed: Observed, pool: Pool, endpoint: Endpoint, isRetr
     Atomics.sub(observed.poolOpen, pool.index, 1)
     return false
   }
+  const { held } = observed
+  if (held !== undefined) {
+    held.open[endpoint.slot]! += 1
+    held.poolOpen[pool.index]! += 1
+  }
   if (!isRetry) observed.turns[pool.index] = (observed.turns[pool.index]! + 1) & lastTurn
   return true
 }
@@ -164,6 +209,11 @@ export function settle(
   latencyMs: number,
   now: number,
 ): void {
+  const { held } = observed
+  if (held !== undefined) {
+    held.open[endpoint.slot]! -= 1
+    held.poolOpen[pool.index]! -= 1
+  }
   Atomics.sub(observed.open, endpoint.slot, 1)
   Atomics.sub(observed.poolOpen, pool.index, 1)
   if (outcome !== 'neutral') learn(observed, pool, endpoint, outcome, latencyMs, now)

@@ -23,8 +23,9 @@ export interface Lab {
   readonly recorded: (count: number) => Promise<FlowRecord[]>
 }
 
-interface LabOptions extends Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem'>> {
+interface LabOptions extends Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem' | 'onThread'>> {
   readonly maxConnections?: number
+  readonly threads?: number
   readonly proxyProtocol?: readonly ProxySourceConfig[]
   readonly rule?: Partial<FlowRule>
   readonly pool?: Partial<PoolConfig>
@@ -37,7 +38,7 @@ export async function lab(ports: readonly number[], options: LabOptions = {}): P
 
 export async function labOf(
   config: Config,
-  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem'>> = {},
+  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem' | 'onThread'>> = {},
 ): Promise<Lab> {
   const records: FlowRecord[] = []
   let arrived = () => {}
@@ -68,6 +69,7 @@ export function configOf(ports: readonly number[], options: LabOptions = {}): Co
     listeners: [{ ...listener, maxConnections, proxyProtocol }],
     pools: [poolOf('pool', ports, options.pool)],
     routes: [{ ...route, rules: [ruleOf(options.rule)] }],
+    threads: options.threads ?? 1,
   }
 }
 

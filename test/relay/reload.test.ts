@@ -10,7 +10,7 @@ const base = configOf([])
 
 function configWith(pools: Readonly<Record<string, readonly number[]>>, rule = ruleOf()): Config {
   return {
-    listeners: base.listeners,
+    ...base,
     pools: Object.entries(pools).map(([name, ports]) => poolOf(name, ports)),
     routes: [{ ...(base.routes[0] as FlowRoute), rules: [rule] }],
   }

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest'
 import type { Plane } from '../../relay/door.ts'
+import { countsOf, createGate, Gate } from '../../relay/gate.ts'
 import { bindPlace, type Place } from '../../relay/place.ts'
 import type { FlowRecord } from '../../relay/record.ts'
 import { UdpDoor } from '../../relay/udp.ts'
@@ -13,8 +14,12 @@ test('sessions go to another door with their sockets, and no datagram in between
   const config = udpConfig([a.port, b.port], { route: { timeouts: { idle: '1s' } } })
   const [old, young] = [await planeOf(config), await planeOf(config)]
   const listener = old.plane.table.flowListeners.get('door')!
-  const place = (await bindPlace(listener, [])) as Place
-  const [before, after] = [new UdpDoor(old.plane, listener), new UdpDoor(young.plane, listener)]
+  const place = (await bindPlace(listener, [], 1)) as Place
+  const gates = [createGate(100, 1), createGate(100, 1)] as const
+  const [before, after] = [
+    new UdpDoor(old.plane, listener, new Gate(gates[0], 0)),
+    new UdpDoor(young.plane, listener, new Gate(gates[1], 0)),
+  ]
   await before.listen(place.handles[0]!)
   const { port } = place.address
   const clients = await Promise.all(Array.from({ length: 20 }, () => udpClient(port)))
@@ -35,14 +40,14 @@ test('sessions go to another door with their sockets, and no datagram in between
   )
   await until(() => clients.some(({ heard }) => heard.includes('from the endpoint')))
   expect(new Set([...a.heard, ...b.heard].map(({ from }) => from.port)).size).toBe(20)
-  expect(after.counts.open).toBe(20)
+  expect(countsOf(gates[1]).open).toBe(20)
   expect(young.plane.observed.poolOpen[0]).toBe(20)
   expect(old.records).toEqual([])
   await until(() => young.records.length === 20)
   expect(young.records[0]).toMatchObject({ reason: 'idle_timeout', datagramsIn: 2, bytesIn: 2 })
   expect(young.plane.observed.poolOpen[0]).toBe(0)
   await after.close()
-  expect(before.counts.open).toBe(20)
+  expect(countsOf(gates[0]).open).toBe(20)
 })
 
 test('a session whose socket nobody hands over gets a new one to the same endpoint', async () => {
@@ -50,8 +55,12 @@ test('a session whose socket nobody hands over gets a new one to the same endpoi
   const config = udpConfig(endpoints.map(({ port }) => port))
   const [old, young] = [await planeOf(config), await planeOf(config)]
   const listener = old.plane.table.flowListeners.get('door')!
-  const place = (await bindPlace(listener, [])) as Place
-  const [before, after] = [new UdpDoor(old.plane, listener), new UdpDoor(young.plane, listener)]
+  const place = (await bindPlace(listener, [], 1)) as Place
+  const gates = [createGate(100, 1), createGate(100, 1)] as const
+  const [before, after] = [
+    new UdpDoor(old.plane, listener, new Gate(gates[0], 0)),
+    new UdpDoor(young.plane, listener, new Gate(gates[1], 0)),
+  ]
   await before.listen(place.handles[0]!)
   const clients = await Promise.all(Array.from({ length: 9 }, () => udpClient(place.address.port)))
   const said = await Promise.all(clients.map(client => client.ask('1')))

@@ -68,9 +68,8 @@ test('a split by client address gives each client the same variant every time', 
     { name: 'stable', weight: 50, pool: 'stable' },
     { name: 'canary', weight: 50, pool: 'canary' },
   ]
-  const { listeners } = configOf([])
   const { port, recorded } = await labOf({
-    listeners,
+    ...configOf([]),
     pools: [poolOf('stable', [stable.port]), poolOf('canary', [canary.port])],
     routes: [{ layer: 4, name: 'route', listeners: ['door'], rules: [ruleOf({ variants, split })] }],
   })
@@ -222,11 +221,11 @@ test('whatever clients and endpoints do to each other, every connection accepted
       }),
     )
   }
-  const counts = relay.counts.get('door')!
-  while (counts.open > 0) await new Promise(resolve => setTimeout(resolve, 10))
+  const counts = () => relay.counts.get('door')!
+  while (counts().open > 0) await new Promise(resolve => setTimeout(resolve, 10))
   for (const socket of [...clients, ...sockets]) socket.destroy()
   while (openSockets() > before) await new Promise(resolve => setTimeout(resolve, 10))
-  expect(counts.accepted).toBe(300)
+  expect(counts().accepted).toBe(300)
   expect(records).toHaveLength(300)
   expect(new Set(records.map(record => record.reason)).size).toBeGreaterThanOrEqual(4)
 })

@@ -49,6 +49,7 @@ describe('a config is filled in', () => {
     }
     const endpoint = { name: undefined, weight: 1, priority: 0 }
     expect(config).toEqual({
+      threads: 'auto',
       listeners: [
         { kind: 'edge', name: 'web', hostnames: [], clientAddress: { from: 'cloudflare' }, subrequests: 50, ...noMore },
         {

@@ -1,0 +1,138 @@
+// What runs in a thread of the relay: its doors, and answers to the main thread, which asks for everything else.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import type { HttpCounts } from '../shared/metrics/http-metrics.ts'
+import { attachObserved } from '../shared/pool/observed.ts'
+import type { Table } from '../shared/table/table.ts'
+import { type Doors, openDoors } from './doors.ts'
+import { shareFlowIds } from './flow.ts'
+import { thisHost } from './forward.ts'
+import type { GateMemory } from './gate.ts'
+import type { RelayRequestRecord } from './http/plane.ts'
+import { liveFlows, passedOf } from './live.ts'
+import type { BoundHandle } from './place.ts'
+import type { FlowRecord } from './record.ts'
+import { joinLink, type LinkAddress } from './thread-link.ts'
+import type { OwnWaiter } from './waiting.ts'
+
+/** What a thread is born with. */
+export interface ThreadBirth {
+  readonly thread: number
+  readonly threads: number
+  readonly table: Table
+  readonly observed: SharedArrayBuffer
+  readonly held: SharedArrayBuffer
+  readonly firstTurn: number
+  readonly flowIds: SharedArrayBuffer
+  readonly ticketSecret: Uint8Array
+  readonly cookieKeys: readonly string[]
+  readonly queueLengths: SharedArrayBuffer
+  readonly link: LinkAddress
+}
+
+/** What the main thread may ask, by name, and what it is answered. */
+export type ThreadWork = ReturnType<typeof workOf>
+
+export interface Question {
+  readonly ask: number
+  readonly work: keyof ThreadWork
+  readonly with: readonly unknown[]
+}
+
+export interface Answer {
+  readonly answer: number
+  readonly value: unknown
+}
+
+/** The system's error, as it can be sent. */
+export interface Fault {
+  readonly code: string
+  readonly message: string
+}
+
+/** Sockets given and not used yet. */
+const sockets = new Map<number, BoundHandle>()
+
+// A file that is loaded by anybody else has nothing to do.
+if (parentPort !== null && isBirth(workerData)) await live(workerData, parentPort)
+
+async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): Promise<void> {
+  const waiters = new Map<number, OwnWaiter>()
+  const records = gather<FlowRecord>(records => port.postMessage({ records }))
+  const requests = gather<RelayRequestRecord>(requests => port.postMessage({ requests }))
+  shareFlowIds(birth.flowIds)
+  const doors = openDoors({
+    table: birth.table,
+    observed: attachObserved(birth.observed, birth.firstTurn, birth.held),
+    host: thisHost,
+    draw: () => Math.floor(Math.random() * 2 ** 53),
+    onRecord: records.add,
+    onRequest: requests.add,
+    cookieKeys: birth.cookieKeys,
+    // The main thread reads the same files and says what is wrong with them.
+    onProblem: () => {},
+    ticketSecret: birth.ticketSecret,
+    thread: birth.thread,
+    threads: birth.threads,
+    far: { lengths: new Int32Array(birth.queueLengths), tell: wish => port.postMessage(wish), waiters },
+  })
+  if ('length' in doors) throw new Error(doors.map(({ message }) => message).join('; '))
+  const work = workOf(doors, () => {
+    records.flush()
+    requests.flush()
+  })
+  port.on('message', async (message: Question | { readonly turn: number; readonly outcome: 'turn' }) => {
+    if ('turn' in message) return waiters.get(message.turn)?.resolve(message.outcome)
+    const answer = work[message.work] as (...given: readonly unknown[]) => unknown
+    const value = await answer(...message.with)
+    port.postMessage({ answer: message.ask, value })
+  })
+  await joinLink(birth.link, (number, handle) => void sockets.set(number, handle))
+  port.postMessage({ isReady: true })
+}
+
+function workOf(doors: Doors, flushRecords: () => void) {
+  return {
+    accept: async (name: string, gate: GateMemory, numbers: readonly number[]): Promise<Fault | undefined> => {
+      const handles = numbers.map(number => sockets.get(number)!)
+      for (const number of numbers) sockets.delete(number)
+      const error = await doors.accept(name, gate, handles)
+      return error === undefined ? undefined : { code: error.code ?? '', message: error.message }
+    },
+    close: (name: string) => doors.close(name),
+    prepare: (table: Table) => doors.prepare(table),
+    discard: () => doors.discard(),
+    commit: () => doors.commit(),
+    drainGone: (drainMs: number) => doors.drainGone(drainMs),
+    cut: (endpointId: string) => doors.cut(endpointId),
+    stopAccepting: () => doors.stopAccepting(),
+    stop: async (drainMs: number) => {
+      await doors.stop(drainMs)
+      flushRecords()
+    },
+    flows: (after: number, limit: number) => liveFlows(doors.plane, after, limit),
+    passed: () => passedOf(doors.plane),
+    httpCounts: (): HttpCounts => doors.http.counts,
+  }
+}
+
+/** What comes in one turn of the event loop goes in one message. */
+function gather<Item>(send: (items: readonly Item[]) => void): { add: (item: Item) => void; flush: () => void } {
+  let items: Item[] = []
+  const flush = () => {
+    if (items.length === 0) return
+    send(items)
+    items = []
+  }
+  return {
+    add: item => {
+      if (items.length === 0) setImmediate(flush)
+      items.push(item)
+    },
+    flush,
+  }
+}
+
+function isBirth(value: unknown): value is ThreadBirth {
+  return typeof value === 'object' && value !== null && 'thread' in value && 'queueLengths' in value
+}

@@ -1,0 +1,210 @@
+// Who has the doors of a relay: the main thread alone, or threads that it starts, looks after and replaces. The main thread
+// keeps everything else: the places, the table, probes, names, drains, queues, records and the operator's port.
+
+import { hash32 } from '../shared/pool/hash.ts'
+import type { Observed } from '../shared/pool/observed.ts'
+import type { FlowListener, Table } from '../shared/table/table.ts'
+import type { ListenerCounts } from './door.ts'
+import type { Doors, Prepared } from './doors.ts'
+import type { ThreadEvent } from './event.ts'
+import { countsOf, createGate, type GateMemory } from './gate.ts'
+import { type FlowPage, liveFlows, mergePages, type OpenPassed, passedOf, sumPassed } from './live.ts'
+import type { BoundHandle, Place } from './place.ts'
+import { mergeMoving } from './reload.ts'
+import { type Surroundings, Thread } from './thread-life.ts'
+import { openLinks } from './thread-link.ts'
+import { callAll } from './waiting.ts'
+
+/** The doors of a relay, wherever they are. What is asked of it is asked of all. */
+export interface Crew {
+  /** How many threads have doors. */
+  readonly threads: number
+  /** How many have died so far. */
+  readonly lost: () => number
+  readonly counts: () => ReadonlyMap<string, ListenerCounts>
+  /** As `Doors` have it. */
+  readonly accept: (listener: FlowListener, place: Place) => Promise<NodeJS.ErrnoException | undefined>
+  readonly close: (name: string) => Promise<void>
+  readonly prepare: (table: Table) => Promise<Prepared>
+  readonly discard: () => void
+  /** Resolves when every thread has the table. */
+  readonly commit: () => Promise<void>
+  readonly drainGone: (drainMs: number) => void
+  readonly cut: (endpointId: string) => void
+  readonly stopAccepting: () => void
+  readonly stop: (drainMs: number) => Promise<void>
+  readonly flows: (after: number, limit: number) => Promise<FlowPage>
+  /** Of the flows that are open. */
+  readonly passed: () => Promise<OpenPassed>
+  /** What was counted of the requests of `http` listeners, as Prometheus reads it. */
+  readonly requestMetrics: () => Promise<string>
+  /** Ends a thread as a crash would. False when there is none of this number, or it is the only one. */
+  readonly endThread: (number: number) => boolean
+}
+
+/** The main thread has the doors itself. */
+export function aloneWith(home: Doors): Crew {
+  const gates = new Map<string, GateMemory>()
+  return {
+    threads: 1,
+    lost: () => 0,
+    counts: () => countsByName(gates),
+    accept: async (listener, place) => {
+      const gate = createGate(listener.maxConnections, 1)
+      const error = await home.accept(listener.name, gate, place.handles)
+      if (error === undefined) gates.set(listener.name, gate)
+      return error
+    },
+    close: async name => {
+      gates.delete(name)
+      await home.close(name)
+    },
+    prepare: async table => home.prepare(table),
+    discard: () => home.discard(),
+    commit: async () => home.commit(),
+    drainGone: drainMs => home.drainGone(drainMs),
+    cut: id => home.cut(id),
+    stopAccepting: () => home.stopAccepting(),
+    stop: drainMs => home.stop(drainMs),
+    flows: async (after, limit) => liveFlows(home.plane, after, limit),
+    passed: async () => passedOf(home.plane),
+    requestMetrics: async () => home.http.metricsText(),
+    endThread: () => false,
+  }
+}
+
+/**
+ * Threads have the doors; resolves when they are there.
+ *
+ * @param home has the table, certificates and queues of the main thread, and no doors
+ */
+export async function openThreads(
+  home: Doors,
+  count: number,
+  observed: Observed,
+  shared: Pick<Surroundings, 'ticketSecret' | 'cookieKeys' | 'onEvent'>,
+): Promise<Crew> {
+  const { plane } = home
+  const links = await openLinks()
+  const gates = new Map<string, GateMemory>()
+  /** Those of doors that have closed too, as long as a flow of theirs is open. */
+  const gatesInUse = new Set<GateMemory>()
+  let lost = 0
+  const surroundings = {
+    home,
+    observed,
+    count,
+    links,
+    gatesInUse,
+    flowIds: new SharedArrayBuffer(8),
+    ...shared,
+    queueLengths: new SharedArrayBuffer(4 * observed.pools),
+    onRecord: plane.onRecord,
+    onRequest: home.http.onRequest,
+    onEvent: (event: ThreadEvent) => {
+      if (event.event === 'thread_lost') lost += 1
+      shared.onEvent(event)
+    },
+  }
+  const threads = Array.from({ length: count }, (_, number) => new Thread(number, surroundings))
+  const ofAll = <Value>(work: (thread: Thread) => Promise<Value>) => Promise.all(threads.map(work))
+  try {
+    await ofAll(thread => thread.begin())
+  } catch (error) {
+    await ofAll(thread => thread.end())
+    links.close()
+    throw error
+  }
+  let isStopping = false
+  return {
+    threads: count,
+    lost: () => lost,
+    counts: () => countsByName(gates),
+    accept: async (listener, place) => {
+      const gate = createGate(listener.maxConnections, count)
+      for (const old of gatesInUse) if (countsOf(old).open === 0) gatesInUse.delete(old)
+      gatesInUse.add(gate)
+      const errors = await ofAll(thread => {
+        const handles = handlesFor(thread.number, count, place.handles, listener)
+        return thread.accept(listener.name, gate, handles)
+      })
+      const error = errors.find(each => each !== undefined)
+      if (error === undefined) gates.set(listener.name, gate)
+      else await ofAll(thread => thread.close(listener.name))
+      return error
+    },
+    close: async name => {
+      gates.delete(name)
+      await ofAll(thread => thread.close(name))
+    },
+    prepare: async table => {
+      const all = [home.prepare(table), ...(await ofAll(thread => thread.prepare(table)))]
+      const drained = all.reduce((sum, each) => sum + each.drained, 0)
+      const moving = mergeMoving(all.flatMap(each => each.moving))
+      return { problems: all.find(({ problems }) => problems.length > 0)?.problems ?? [], drained, moving }
+    },
+    discard: () => {
+      home.discard()
+      for (const thread of threads) void thread.ask('discard')
+    },
+    commit: async () => {
+      home.commit()
+      await ofAll(thread => thread.commit(plane.table))
+      callAll(plane.waiting)
+    },
+    drainGone: drainMs => {
+      for (const thread of threads) void thread.ask('drainGone', drainMs)
+    },
+    cut: id => {
+      for (const thread of threads) void thread.ask('cut', id)
+    },
+    stopAccepting: () => {
+      for (const thread of threads) void thread.ask('stopAccepting')
+    },
+    stop: async drainMs => {
+      for (const thread of threads) thread.isEnding = true
+      await ofAll(thread => thread.ask('stop', drainMs))
+      if (isStopping) return
+      isStopping = true
+      await home.stop(0)
+      await ofAll(thread => thread.end())
+      links.close()
+    },
+    flows: async (after, limit) => {
+      const pages = await ofAll(thread => thread.ask('flows', after, limit))
+      return mergePages(
+        pages.filter(page => page !== undefined),
+        limit,
+      )
+    },
+    passed: async () => {
+      const parts = await ofAll(thread => thread.ask('passed'))
+      return sumPassed(parts.filter(part => part !== undefined))
+    },
+    requestMetrics: async () => {
+      const counts = await ofAll(thread => thread.ask('httpCounts'))
+      return home.http.metricsText(counts.filter(each => each !== undefined))
+    },
+    endThread: number => threads[number]?.crash() ?? false,
+  }
+}
+
+/**
+ * Which sockets of a place a thread reads: its own where there is one for each, several where there are more, and one that
+ * it shares where there are fewer. Datagrams of one client must come to one thread, so those are never shared.
+ */
+function handlesFor(
+  thread: number,
+  threads: number,
+  handles: readonly BoundHandle[],
+  { kind, name }: FlowListener,
+): readonly BoundHandle[] {
+  if (kind !== 'udp' && handles.length < threads) return [handles[thread % handles.length]!]
+  // Those that one thread has alone are not all the first one's.
+  const first = kind === 'udp' ? hash32(name) : 0
+  return handles.filter((_, at) => (first + at) % threads === thread)
+}
+
+function countsByName(gates: ReadonlyMap<string, GateMemory>): ReadonlyMap<string, ListenerCounts> {
+  return new Map([...gates].map(([name, gate]) => [name, countsOf(gate)]))
+}

@@ -186,7 +186,7 @@ export class Doors {
   }
 
   /** Stops accepting; flows may end, and what is open after `drainMs` is reset. Resolves when every flow has its record. */
-  async stop(drainMs: number): Promise<void> {
+  async finish(drainMs: number): Promise<void> {
     this.stopAccepting()
     await this.untilOver(drainMs)
     for (const flow of this.plane.flows) flow.cut('drained')
@@ -194,6 +194,10 @@ export class Doors {
     await this.untilOver(leaveMs)
     for (const connection of this.http.clients) connection.cut()
     await this.untilOver(lastMs)
+  }
+
+  /** After `finish`: nothing is heard any more, and nothing is held. */
+  async end(): Promise<void> {
     this.http.connections.close()
     for (const door of this.open.values()) await door.close()
     clearInterval(this.looking)

@@ -106,8 +106,9 @@ function workOf(doors: Doors, flushRecords: () => void) {
     drainGone: (drainMs: number) => doors.drainGone(drainMs),
     cut: (endpointId: string) => doors.cut(endpointId),
     stopAccepting: () => doors.stopAccepting(),
-    stop: async (drainMs: number) => {
-      await doors.stop(drainMs)
+    finish: (drainMs: number) => doors.finish(drainMs),
+    end: async () => {
+      await doors.end()
       flushRecords()
     },
     flows: (after: number, limit: number) => liveFlows(doors.plane, after, limit),

@@ -65,7 +65,10 @@ export function aloneWith(home: Doors): Crew {
     drainGone: drainMs => home.drainGone(drainMs),
     cut: id => home.cut(id),
     stopAccepting: () => home.stopAccepting(),
-    stop: drainMs => home.stop(drainMs),
+    stop: async drainMs => {
+      await home.finish(drainMs)
+      await home.end()
+    },
     flows: async (after, limit) => liveFlows(home.plane, after, limit),
     passed: async () => passedOf(home.plane),
     requestMetrics: async () => home.http.metricsText(),
@@ -163,10 +166,12 @@ export async function openThreads(
     },
     stop: async drainMs => {
       for (const thread of threads) thread.isEnding = true
-      await ofAll(thread => thread.ask('stop', drainMs))
+      // All together: a socket that leaves its port moves the sessions of the others, and theirs may go on.
+      await ofAll(thread => thread.ask('finish', drainMs))
       if (isStopping) return
       isStopping = true
-      await home.stop(0)
+      await ofAll(thread => thread.ask('end'))
+      await home.end()
       await ofAll(thread => thread.end())
       links.close()
     },

@@ -19,6 +19,7 @@ export interface UdpLab {
 }
 
 export interface UdpWords {
+  readonly threads?: number
   readonly listener?: Partial<UdpListenerInput>
   readonly pool?: Partial<PoolInput>
   readonly route?: Partial<Omit<UdpRouteInput, 'rules'>>
@@ -27,6 +28,7 @@ export interface UdpWords {
 /** The listener `door` on a free port, the route `route` and one pool of these endpoint ports. */
 export function udpConfig(ports: readonly number[], words: UdpWords = {}): Config {
   const { config } = parse({
+    threads: words.threads ?? 1,
     listeners: { door: { kind: 'udp', address: '127.0.0.1:0', ...words.listener } },
     pools: {
       pool: {

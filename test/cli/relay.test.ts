@@ -165,7 +165,7 @@ export default { listeners: { db: { kind: 'tcp', address: \`127.0.0.1:\${port}\`
     writeFileSync(join(folder, 'good.json'), configText([1]))
     const operator = await run('good.json', '--operator', `127.0.0.1:${taken}`)
     expect(operator).toMatchObject({ code: 3, stderr: expect.stringContaining("operator's port") })
-  })
+  }, 90_000)
 
   test('warns when there are fewer descriptors than the connections it may have need', () => {
     const { config } = parse(JSON.parse(configText([1])))

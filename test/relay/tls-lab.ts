@@ -19,6 +19,7 @@ export function tlsLab(
   options: Parameters<typeof labOf>[1] = {},
 ): Promise<Lab> {
   const input = {
+    threads: 1,
     listeners: { door: { kind: 'tls', address: '127.0.0.1:0', ...door } },
     pools,
     routes: [{ name: 'route', listener: 'door', rules }],

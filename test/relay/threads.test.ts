@@ -157,6 +157,7 @@ test('a thread that dies gives its places back and is replaced; connections of t
     await said(socket, 'x')
   }
   expect(relay.endThread(0)).toBe(true)
+  while (happened.length === 0) await new Promise(resolve => setTimeout(resolve, 1))
   // They come while one socket has nobody who accepts: they wait in it.
   const during = await Promise.all(Array.from({ length: 20 }, () => client(port)))
   expect(await Promise.all(during.map(socket => said(socket, 'served')))).toEqual(Array(20).fill('served'))

@@ -101,6 +101,8 @@ export interface PoolInput {
   endpoints: readonly (string | EndpointInput)[]
   /** Default `round-robin`. */
   balance?: BalanceInput
+  /** It takes nothing: requests are answered 503 and flows refused. Then it may be without endpoints. Default false. */
+  closed?: boolean
   /** Below this share of endpoints that are up, all are used rather than none (last priority group). Default 50; 0 turns it off. */
   panicPercent?: number
   /** How far up a priority group may be loaded before the next one helps. Default 1.4. */

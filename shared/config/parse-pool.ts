@@ -58,7 +58,14 @@ function readPool(
   const budget = value.retryBudget ?? {}
   return {
     name,
-    endpoints: readEndpoints(value.endpoints, [...place, 'endpoints'], variables, resolved, findings),
+    endpoints: readEndpoints(
+      value.endpoints,
+      value.closed ?? false,
+      [...place, 'endpoints'],
+      variables,
+      resolved,
+      findings,
+    ),
     balance: readBalance(value.balance ?? defaults.balance, [...place, 'balance'], findings),
     panicPercent: value.panicPercent ?? defaults.panicPercent,
     overprovisioning: value.overprovisioning ?? defaults.overprovisioning,
@@ -91,9 +98,10 @@ function readQueue(
   return { max: input.max ?? defaults.queueMax, timeoutMs }
 }
 
-/** Each endpoint is read by itself; names have to differ, and so do addresses that stand in for names. */
+/** Each endpoint is read by itself; names have to differ, and so do addresses that stand in for names. In a closed pool none has a weight. */
 function readEndpoints(
   input: unknown,
+  isClosed: boolean,
   place: Place,
   variables: Variables | undefined,
   resolved: ResolvedEndpoint[],
@@ -104,7 +112,8 @@ function readEndpoints(
     return []
   }
   if (input.length === 0) {
-    findings.error('no-endpoints', place, 'the pool has no endpoints', 'Name at least one address.')
+    const mend = 'Name at least one address, or say `closed: true`.'
+    if (!isClosed) findings.error('no-endpoints', place, 'the pool has no endpoints', mend)
     return []
   }
   const endpoints: EndpointConfig[] = []
@@ -120,9 +129,9 @@ function readEndpoints(
     const target = readAddress(address, spot, variables, findings)
     if (target !== undefined) resolved.push({ place: spot, address: target })
     checkDistinct(name ?? (target === undefined ? address : target.origin + target.base), here, names, findings)
-    endpoints.push({ address, name, weight, priority })
+    endpoints.push({ address, name, weight: isClosed ? 0 : weight, priority })
   }
-  if (endpoints.length === input.length && endpoints.every(endpoint => endpoint.weight === 0)) {
+  if (!isClosed && endpoints.length === input.length && endpoints.every(endpoint => endpoint.weight === 0)) {
     findings.error(
       'zero-weights',
       place,

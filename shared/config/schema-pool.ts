@@ -92,6 +92,10 @@ const limit = whole(bounds.limit)
 
 export const poolFields = {
   balance: balance.exactOptional(),
+  closed: z
+    .boolean()
+    .meta({ description: 'It takes nothing, and may be without endpoints.', default: false })
+    .exactOptional(),
   panicPercent: between(bounds.percent).meta({ default: defaults.panicPercent }).exactOptional(),
   overprovisioning: between(bounds.overprovisioning).meta({ default: defaults.overprovisioning }).exactOptional(),
   slowStart: duration('A returning endpoint is ramped up over this time.').exactOptional(),

@@ -29,7 +29,7 @@ export const configSchema = z.strictObject({
   ).meta({
     description: 'Where traffic comes in, by name.',
   }),
-  pools: record(z.strictObject({ ...poolFields, endpoints: list(endpoint) }).meta({ id: 'Pool' })).meta({
+  pools: record(z.strictObject({ ...poolFields, endpoints: z.array(endpoint).readonly() }).meta({ id: 'Pool' })).meta({
     description: 'Groups of interchangeable endpoints, by name.',
   }),
   routes: z.array(route).readonly().meta({ description: 'What matches, and what is done with it.' }),

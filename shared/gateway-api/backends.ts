@@ -30,7 +30,7 @@ export interface Backends {
   /** The route asks for retries itself: the pool's budget is not to stand in the way. */
   allowRetries(pool: string): void
   /** A pool that refuses every flow, for what leads nowhere. */
-  refusing(name: string, use: Use): string
+  refusing(name: string): string
 }
 
 export function makeBackends(
@@ -106,9 +106,9 @@ export function makeBackends(
     allowRetries(pool) {
       pools[pool] = { ...pools[pool]!, retryBudget: { percent: 100, perSecond: 1_000 } }
     },
-    refusing(name, use) {
+    refusing(name) {
       const pool = `${name.slice(0, 52)}:refused`
-      pools[pool] ??= { endpoints: [{ address: `${use}://192.0.2.1:9`, weight: 0 }] }
+      pools[pool] ??= { endpoints: [], closed: true }
       return pool
     },
   }

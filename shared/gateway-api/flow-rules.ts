@@ -30,7 +30,7 @@ export function readFlowRule(
   const use: Use = route.kind === 'UDPRoute' ? 'udp' : 'tcp'
   const refs = rule.backendRefs ?? []
   const head = rule.name === undefined ? {} : { name: rule.name }
-  const refusing = (name: string) => backends.refusing(name, use)
+  const refusing = (name: string) => backends.refusing(name)
   const at = within(spot, 'backendRefs')
   if (refs.length === 0) {
     notes.add('warning', 'no-backends', spot, 'the rule names no backend: every flow is refused', 'Add "backendRefs".')
@@ -61,5 +61,5 @@ export function readFlowRule(
 function readVariant(route: Manifest, ref: BackendRef, use: Use, backends: Backends, spot: Spot): FlowVariantInput {
   const { weight = 1, ...backendRef } = ref
   const backend = backends.find(route, backendRef, use, spot)
-  return { name: backend.name, weight, pool: backend.pool ?? backends.refusing(backend.name, use) }
+  return { name: backend.name, weight, pool: backend.pool ?? backends.refusing(backend.name) }
 }

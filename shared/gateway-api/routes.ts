@@ -203,7 +203,7 @@ function guards(scope: Scope): MadeRoute[] {
     }
   }
   return [...wanted].map(([listener, { names, spot }]) => {
-    const pool = scope.backends.refusing('none', 'tcp')
+    const pool = scope.backends.refusing('none')
     const route = {
       name: `${listener.slice(0, 50).replaceAll(':', '.')}.apart`,
       listener: [listener],

@@ -18,8 +18,8 @@ export interface Authority {
   readonly sign: (...names: readonly string[]) => Pair
 }
 
-export function authority(name = 'Test authority'): Authority {
-  const folder = temporary()
+/** @param folder for its files; by default one that goes with the test */
+export function authority(name = 'Test authority', folder = temporary()): Authority {
   const at = (file: string) => join(folder, file)
   const openssl = (...args: readonly string[]) => execFileSync('openssl', args, { stdio: 'ignore' })
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']

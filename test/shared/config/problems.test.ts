@@ -224,7 +224,7 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
   ['endpoints without any weight', pool({ endpoints: [{ address: 'https://a', weight: 0 }] }),
     ['zero-weights', 'pools.app.endpoints', 'every endpoint of the pool has weight 0', 'Give at least one of them a weight.']],
   ['a pool without endpoints', pool({ endpoints: [] }),
-    ['no-endpoints', 'pools.app.endpoints', 'the pool has no endpoints', 'Name at least one address.']],
+    ['no-endpoints', 'pools.app.endpoints', 'the pool has no endpoints', 'Name at least one address, or say `closed: true`.']],
   ['a split without variants', rule({ split: {} }),
     ['split-without-variants', 'routes[0].split', 'there is a split and nothing to split: the rule has no variants', 'Add "variants", or leave "split" out.']],
   ['a force to a variant nobody has', onlyRule({ variants: [stable, canary], split: { force: { header: 'x-c', to: 'canari' } } }),

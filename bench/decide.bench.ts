@@ -200,6 +200,7 @@ function factsOf(asked: Asked): RequestFacts {
     scheme: 'https',
     host: asked.host,
     port: 0,
+    serverName: undefined,
     method: asked.method,
     path: asked.path,
     search: '',

@@ -66,13 +66,24 @@ async function startRelayPart(
       threads: 1,
     })
     stops.push(() => relay.stop({ drainMs: 0 }))
-    return relay.addresses
+    return withShared(part, relay.addresses)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const { problems } = error
     const mends = new Set(problems.map(problem => problem.mend))
     throw new CannotRun(problems.map(problem => problem.message).join('; '), [...mends].join(' '))
   }
+}
+
+/** Listeners at one address are all there, each under its own name. */
+function withShared(part: Config, addresses: ReadonlyMap<string, Place>): ReadonlyMap<string, Place> {
+  return new Map(
+    part.listeners.flatMap(listener => {
+      const owner = listener.kind === 'http' ? (listener.shares ?? listener.name) : listener.name
+      const place = addresses.get(owner)
+      return place === undefined ? [] : [[listener.name, place] as const]
+    }),
+  )
 }
 
 async function startEdgePart(

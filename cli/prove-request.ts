@@ -10,7 +10,7 @@ import { refusalOf } from '../shared/http/refuse.ts'
 import { type DoorFacts, readRequestFacts } from '../shared/http/request-facts.ts'
 import { splitUrl } from '../shared/http/target.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
-import { httpDoorName } from '../shared/table/compile-http.ts'
+import { httpDoorOf } from '../shared/table/compile-http.ts'
 import type { Table } from '../shared/table/table.ts'
 import { editAnswer } from '../workers/edit.ts'
 import { readFacts } from '../workers/facts.ts'
@@ -45,11 +45,13 @@ export function httpDoor(isolate: Isolate, listener: string): ProvenDoor {
       const { headers, method } = request
       const arrived = {
         ...url,
-        door: httpDoorName(listener),
+        door: httpDoorOf(isolate.table, listener),
         said: headers.get('host'),
         method,
         peer: address ?? CLIENT,
         header: (name: string) => headers.get(name),
+        // A case is for the listener that its host belongs to.
+        serverName: () => undefined,
         country: () => undefined,
         protocol: () => 'HTTP/1.1',
       }

@@ -108,7 +108,7 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, gate: Gat
         refuse(spoken, () => socket.destroy())
         return
       }
-      open(spoken, facts, terms, leave, acceptedAt)
+      open(spoken, { ...facts, sni: spoken.serverName }, terms, leave, acceptedAt)
     } catch (bug) {
       process.emitWarning(bug as Error)
       leave()
@@ -144,17 +144,20 @@ interface Spoken {
   readonly socket: Socket
   readonly isHttp2: boolean
   readonly scheme: 'http' | 'https'
+  readonly serverName: string | undefined
 }
 
 /** Which HTTP it is to be; what was read for that is put back. */
 async function agree(socket: Socket, ending: TlsEnding | undefined, terms: Http1Terms): Promise<Spoken | Reason> {
   if (ending === undefined) {
     const isHttp2 = await beginsWithPreface(socket, terms.headerTimeoutMs)
-    return typeof isHttp2 === 'string' ? isHttp2 : { socket, isHttp2, scheme: 'http' }
+    return typeof isHttp2 === 'string' ? isHttp2 : { socket, isHttp2, scheme: 'http', serverName: undefined }
   }
   const tls = await ending.finishUnseen(socket, ['h2', 'http/1.1'])
   if (typeof tls === 'string') return tls
-  return { socket: tls, isHttp2: tls.alpnProtocol === 'h2', scheme: 'https' }
+  // Node says false for none.
+  const serverName = (tls as { readonly servername?: string | false | null }).servername || undefined
+  return { socket: tls, isHttp2: tls.alpnProtocol === 'h2', scheme: 'https', serverName: serverName?.toLowerCase() }
 }
 
 /** `PRI * HTTP/2.0` (RFC 9113 section 3.4); no other method begins so. */

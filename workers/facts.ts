@@ -39,6 +39,11 @@ class AtEdge implements Arrived {
     return this.request.headers.get(name)
   }
 
+  /** The platform ends TLS, and does not say for which name. */
+  serverName(): undefined {
+    return undefined
+  }
+
   country(): string | undefined {
     const country = this.request.cf?.country
     return typeof country === 'string' ? country : undefined

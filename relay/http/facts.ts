@@ -45,6 +45,10 @@ class AtRelay implements Arrived {
     return this.exchange.fields.get(name)
   }
 
+  serverName(): string | undefined {
+    return this.exchange.connection.facts.sni
+  }
+
   country(): undefined {
     return undefined
   }

@@ -273,10 +273,10 @@ function eventOf<Answer>(carrier: Carrier<Answer>, end: TryEnd<Answer>, attempt:
 
 /** Waits before the next try; gives back what there is to say when none can follow. */
 async function waitForRetry<Answer>(tries: Tries<Answer>, ms: number): Promise<AttemptEvent> {
-  const { carrier, seen, decision, tried, draw } = tries
+  const { carrier } = tries
   const now = carrier.now()
   if (tries.ledger.left === 0) return outOfSubrequests(tries)
-  if (choose(seen, decision.pool, tried, now, draw, decision.key) === undefined) return noEndpoint(tries, now)
+  if (another(tries, now) === undefined) return noEndpoint(tries, now)
   if (!takeFromBudget(tries, now)) return { type: 'over-budget' }
   await carrier.sleep(ms)
   return { type: 'waited' }
@@ -306,14 +306,22 @@ function hold<Answer>(tries: Tries<Answer>, held: Held<Answer> | undefined): voi
 
 /** The endpoint of the next try, claimed; the decision's own for the first one. */
 function claimOne<Answer>(tries: Tries<Answer>, now: number): Endpoint | undefined {
-  const { seen, tried, draw } = tries
-  const { pool, first, key } = tries.decision
-  let endpoint = tried.length === 0 && !isQuiet(seen, first, now) ? first : choose(seen, pool, tried, now, draw, key)
+  const { seen, tried } = tries
+  const { pool, first } = tries.decision
+  let endpoint = tried.length === 0 && !isQuiet(seen, first, now) ? first : another(tries, now)
   // While a body was read others may have filled the endpoint; then it is not chosen again.
   while (endpoint !== undefined && !claim(seen.observed, pool, endpoint, tried.length > 0)) {
-    endpoint = choose(seen, pool, tried, now, draw, key)
+    endpoint = another(tries, now)
   }
   return endpoint
+}
+
+/** One that was not tried; when none is left and the rule says so, one that was. */
+function another<Answer>({ seen, decision, tried, draw }: Tries<Answer>, now: number): Endpoint | undefined {
+  const { pool, key, rule } = decision
+  const fresh = choose(seen, pool, tried, now, draw, key)
+  if (fresh !== undefined || !rule.retry.mayRepeat || tried.length === 0) return fresh
+  return choose(seen, pool, NONE, now, draw, key)
 }
 
 function noEndpoint<Answer>({ seen, decision, tried }: Tries<Answer>, now: number): AttemptEvent {
@@ -329,8 +337,8 @@ function outOfSubrequests<Answer>(tries: Tries<Answer>): AttemptEvent {
 /** The budget is asked last: what is taken from it is used. */
 function mayAskAnother<Answer>(tries: Tries<Answer>, now: number): boolean {
   const { seen, decision, tried, draw } = tries
-  const another = choose(seen, decision.pool, tried, now, draw, decision.key)
-  return another !== undefined && takeFromBudget(tries, now)
+  const other = choose(seen, decision.pool, tried, now, draw, decision.key)
+  return other !== undefined && takeFromBudget(tries, now)
 }
 
 function takeFromBudget<Answer>({ seen, decision, retriesPerSecond }: Tries<Answer>, now: number): boolean {
@@ -348,3 +356,4 @@ function firstToEnd<Answer>({ carrier, open, slowMs }: Tries<Answer>): Promise<O
 function sample<Answer>({ seen, decision }: Tries<Answer>, ms: number): void {
   addSample(seen.sketches[decision.pool.index]!, ms)
 }
+const NONE: readonly Endpoint[] = []

@@ -163,6 +163,8 @@ export interface RetryInput {
   unsafe?: boolean
   /** The largest body kept for a second try. Default `64KiB`. */
   maxBuffer?: Size
+  /** When no other endpoint is left, one that was tried is tried again. Default false. */
+  sameEndpoint?: boolean
   /** Wait at least so long before a retry. Default `0ms`. */
   backoff?: Duration
 }

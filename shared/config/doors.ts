@@ -44,6 +44,7 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'rule.retry.on': L7,
   'rule.retry.unsafe': L7,
   'rule.retry.maxBuffer': L7,
+  'rule.retry.sameEndpoint': L7,
   'rule.retry.backoff': L7,
   'rule.hedge': L7,
   'rule.mirrors': L7,

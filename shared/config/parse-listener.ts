@@ -1,6 +1,6 @@
 // Listeners: where traffic comes in.
 
-import { formatHostPort, type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
+import { type HostPort, parseHostPort, socketPathProblem } from '../wire/address.ts'
 import type { ClientAddressInput, DoorLimitsInput, TcpListenerInput, UdpListenerInput } from './config-listener.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Door, kinds } from './doors.ts'
@@ -23,6 +23,7 @@ import { readProxySources } from './parse-proxy.ts'
 import { readTlsEnding } from './parse-tls.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
 import { edgeListener, httpListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
+import { shareAddresses } from './shared-addresses.ts'
 import { checkStructure } from './structure.ts'
 
 export interface ReadListeners {
@@ -49,9 +50,9 @@ export function readListeners(input: Readonly<Record<string, unknown>>, findings
     if (door === 'tls') listeners.push(...readTls(name, raw, place, findings))
     if (door === 'udp') listeners.push(...readUdp(name, raw, place, findings))
   }
-  checkSharedAddresses(listeners, findings)
-  checkSharedHostnames(listeners, findings)
-  return { listeners, doorOf, udp }
+  const placed = shareAddresses(listeners, findings)
+  checkSharedHostnames(placed, findings)
+  return { listeners: placed, doorOf, udp }
 }
 
 function isKernels(raw: unknown): boolean {
@@ -132,6 +133,7 @@ function readHttp(name: string, raw: unknown, place: Place, findings: Findings):
     limits: readDoorLimits(value.limits, [...place, 'limits'], findings),
     hasVia: value.via ?? false,
     ending: readTlsEnding(value, place, findings),
+    shares: undefined,
     headerTimeoutMs: readTime('headerTimeout'),
     keepAliveTimeoutMs: readTime('keepAliveTimeout'),
     maxConnectionAgeMs: readAge('maxConnectionAge'),
@@ -243,35 +245,16 @@ function readSocketMode(text: string | undefined, host: string, place: Place, fi
   return Number.parseInt(text, 8)
 }
 
-/** Two may ask for port 0: each gets a port of its own. Ports of TCP and of UDP are not the same. */
-function checkSharedAddresses(listeners: readonly Listener[], findings: Findings): void {
-  const nameAt = new Map<string, string>()
-  for (const listener of listeners) {
-    if (listener.kind === 'edge' || (listener.port === 0 && !listener.host.startsWith('/'))) continue
-    const address = formatHostPort(listener.host, listener.port)
-    const key = `${listener.kind === 'udp' ? 'udp ' : ''}${address}`
-    const other = nameAt.get(key)
-    if (other === undefined) nameAt.set(key, listener.name)
-    else {
-      const place = ['listeners', listener.name, 'address']
-      findings.error(
-        'duplicate-address',
-        place,
-        `listener ${show(other)} has ${address} already`,
-        'Give each a place of its own.',
-      )
-    }
-  }
-}
-
 /** A request is served by one listener, the one with the most specific hostname: two of the same would have to toss for it. */
 function checkSharedHostnames(listeners: readonly Listener[], findings: Findings): void {
   const nameAt = new Map<string, string>()
   for (const listener of listeners) {
-    if (listener.kind !== 'edge') continue
+    if (listener.kind !== 'edge' && listener.kind !== 'http') continue
+    const door = listener.kind === 'edge' ? '' : (listener.shares ?? listener.name)
     for (const hostname of listener.hostnames.length === 0 ? [ANY_HOST] : listener.hostnames) {
-      const other = nameAt.get(hostname)
-      if (other === undefined) nameAt.set(hostname, listener.name)
+      const key = `${door} ${hostname}`
+      const other = nameAt.get(key)
+      if (other === undefined) nameAt.set(key, listener.name)
       else {
         const place =
           listener.hostnames.length === 0 ? ['listeners', listener.name] : ['listeners', listener.name, 'hostnames']

@@ -207,7 +207,14 @@ function readRetry(
   place: Place,
   findings: Findings,
 ): RetryConfig {
-  const { attempts = defaults.httpAttempts, on = defaults.retryOn, unsafe, maxBuffer, backoff } = input || {}
+  const {
+    attempts = defaults.httpAttempts,
+    on = defaults.retryOn,
+    unsafe,
+    maxBuffer,
+    sameEndpoint,
+    backoff,
+  } = input || {}
   for (const [index, word] of on.entries()) {
     if (retryWords.includes(word) || /^[45]\d\d$/.test(word)) continue
     const mend = didYouMean(nearest(word, retryWords), `Write ${listNames(retryWords)}, or a status from 400 to 599.`)
@@ -232,6 +239,7 @@ function readRetry(
       [...place, 'maxBuffer'],
       findings,
     ),
+    mayRepeat: sameEndpoint ?? false,
     backoffMs: readDuration(backoff, '0ms', [0, bounds.timeoutMs[1]], [...place, 'backoff'], findings),
   }
 }

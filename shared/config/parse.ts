@@ -127,6 +127,8 @@ export interface RelayHttpListener extends FlowPlace {
   readonly hasVia: boolean
   /** Undefined: in the clear. */
   readonly ending: TlsEndingConfig | undefined
+  /** The listener before it at the same address, which takes the connections of both. */
+  readonly shares: string | undefined
   readonly headerTimeoutMs: number
   readonly keepAliveTimeoutMs: number
   /** Undefined: none is ever too old, and nothing is cut. */
@@ -518,6 +520,8 @@ export interface RetryConfig {
   readonly on: readonly string[]
   readonly isUnsafe: boolean
   readonly maxBufferBytes: number
+  /** When no other endpoint is left, one that was tried is tried again. */
+  readonly mayRepeat: boolean
   /** The least wait before a retry; 0 for none. */
   readonly backoffMs: number
 }

@@ -249,6 +249,10 @@ const httpRuleFields = {
           .exactOptional(),
         unsafe: z.boolean().meta({ description: 'Retry POST and PATCH like PUT.', default: false }).exactOptional(),
         maxBuffer: size('The largest body kept for a second try.').exactOptional(),
+        sameEndpoint: z
+          .boolean()
+          .meta({ description: 'When no other is left, one that was tried is tried again.', default: false })
+          .exactOptional(),
         backoff: duration('The least wait before a retry.').exactOptional(),
       }),
       z.literal(false),

@@ -12,6 +12,8 @@ export interface RequestFacts {
   readonly host: string
   /** 0 when the client named none. */
   readonly port: number
+  /** The name the client asked for in its TLS, lower case; undefined without TLS or name, and where the platform ends it. */
+  readonly serverName: string | undefined
   readonly method: string
   /** After dot-segment removal by the runtime; percent-encoded unreserved characters decoded; never the query. */
   readonly path: string

@@ -6,7 +6,7 @@ import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
 import type { Endpoint, Pool } from '../pool/pool.ts'
 import { listenerFor } from '../table/hostname.ts'
-import type { CorsNeeds, HttpMatch, HttpRule, HttpVariant, Table } from '../table/table.ts'
+import type { CorsNeeds, HttpListener, HttpMatch, HttpRule, HttpVariant, Table } from '../table/table.ts'
 import { splitKeyOf } from '../wire/address.ts'
 import { keptEndpoint } from './affinity.ts'
 import type { CookieOut, HttpDecision, Redirect, ReplyDecision } from './decision.ts'
@@ -17,7 +17,11 @@ import { chooseVariant } from './variant.ts'
 
 /** What to do with a request. Reads `observed` as it is now; claims nothing. */
 export function decideHttp(table: Table, facts: RequestFacts, observed: Observed, draw: Draw): HttpDecision {
-  const match = matchHttp(table.httpDoors.get(facts.door), facts)
+  const door = table.httpDoors.get(facts.door)
+  if (facts.serverName !== undefined && isMisdirected(door?.listeners ?? NONE, facts.serverName, facts.host)) {
+    return MISDIRECTED
+  }
+  const match = matchHttp(door, facts)
   if (facts.method === 'OPTIONS' && table.needs.cors !== undefined) {
     const asked = preflightMatch(table, table.needs.cors, facts, match)
     if (asked !== undefined) return { do: 'preflight', rule: asked.rule, match: asked }
@@ -37,6 +41,15 @@ export function decideHttp(table: Table, facts: RequestFacts, observed: Observed
   if (action.do === 'forward') throw new Error(`the rule ${rule.id} has neither one variant nor a split`)
   const reply = action.reply
   return replyDecision(rule, undefined, reply, NONE)
+}
+
+/**
+ * Whether a listener takes the host, and the client's TLS asked for the name of another one or of none: its certificate
+ * may be another's, and so may what was asked of the client (RFC 9110 section 15.5.20; Gateway API, Listener.hostname).
+ */
+export function isMisdirected(listeners: readonly HttpListener[], serverName: string, host: string): boolean {
+  const asked = listenerFor(listeners, host)
+  return asked !== undefined && asked !== listenerFor(listeners, serverName)
 }
 
 /**
@@ -130,6 +143,17 @@ export function requestKey(pool: Pool, table: Table, facts: RequestFacts): strin
 
 const NONE: readonly never[] = []
 const UNTRIED: readonly Endpoint[] = []
+const MISDIRECTED: HttpDecision = {
+  do: 'reply',
+  rule: undefined,
+  variant: undefined,
+  reason: 'misdirected_request',
+  status: reasons.misdirected_request.status,
+  details: undefined,
+  reply: undefined,
+  pool: undefined,
+  cookies: NONE,
+}
 const NO_ROUTE: HttpDecision = {
   do: 'reply',
   rule: undefined,

@@ -43,6 +43,11 @@ export const reasons = {
     isRegistered: true,
     says: 'The certificate of the endpoint could not be verified.',
   },
+  misdirected_request: {
+    status: 421,
+    isRegistered: false,
+    says: 'The TLS of the connection asked for the name of another listener than the one that takes the host.',
+  },
   http_request_error: { status: 400, isRegistered: true, says: 'The request is malformed or larger than allowed.' },
   http_request_denied: { status: 403, isRegistered: true, says: 'The config does not let this client or request in.' },
   http_response_incomplete: { status: 502, isRegistered: true, says: 'The answer of the endpoint ended early.' },

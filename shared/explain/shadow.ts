@@ -139,6 +139,7 @@ export function witnessFacts(door: string, needs: Needs, witness: Witness): Requ
     scheme: 'http',
     host: witness.host,
     port: 0,
+    serverName: undefined,
     method: witness.method,
     path: witness.path,
     search: '',
@@ -219,7 +220,6 @@ function dedupe(problems: readonly Problem[]): Problem[] {
 /** A route none of whose hostnames its listeners get to serve: they name others, or a more specific listener takes them. */
 function unservedProblem(config: Config, route: Route, index: number): Problem[] {
   if (route.layer !== 7) return []
-  const ofEdge = config.listeners.filter(listener => listener.kind === 'edge')
   const listeners = config.listeners.filter(listener => listener.kind === 'edge' || listener.kind === 'http')
   const isServed = listeners.some(listener => {
     if (!route.listeners.includes(listener.name)) return false
@@ -228,7 +228,7 @@ function unservedProblem(config: Config, route: Route, index: number): Problem[]
     return hosts.some(
       host =>
         listenerFor<EdgeListener | RelayHttpListener>(
-          listener.kind === 'edge' ? ofEdge : [listener],
+          listeners.filter(other => doorOf(other) === doorOf(listener)),
           sampleHost(host),
         ) === listener,
     )
@@ -243,6 +243,10 @@ function unservedProblem(config: Config, route: Route, index: number): Problem[]
       mend: 'A request is served by the listener with the most specific hostname only: name that one, or other hostnames.',
     },
   ]
+}
+
+function doorOf(listener: EdgeListener | RelayHttpListener): string {
+  return listener.kind === 'edge' ? 'edge' : `http ${listener.shares ?? listener.name}`
 }
 
 function describeWitness(witness: Witness): string {

@@ -48,7 +48,7 @@ export function placeListeners(
       placed.push({ from: listener, name, door: 'edge', address: 'edge' })
     } else if (isHttp) {
       made[name] = {
-        kind: 'http' as never,
+        kind: 'http',
         address,
         ...(hostname === undefined ? {} : { hostnames: [hostname] }),
         ...(protocol === 'HTTP' ? {} : { certificates: own, ...clientChecks(listener, placement.files, notes) }),

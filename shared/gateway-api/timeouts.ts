@@ -62,6 +62,7 @@ export function readRetry(input: HttpRule['retry'], hasTryTimeout: boolean, spot
     attempts: Math.min((attempts ?? 1) + 1, most),
     on,
     unsafe: true,
+    sameEndpoint: true,
     ...(wait === undefined || wait === 0 ? {} : { backoff: written(wait) }),
   }
 }

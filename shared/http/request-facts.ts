@@ -44,6 +44,8 @@ export interface Arrived {
   readonly path: string
   /** With its `?`, or empty. */
   readonly search: string
+  /** As the facts have it. */
+  serverName(): string | undefined
   /** The other end of the connection; undefined where the platform hides it. */
   readonly peer: string | undefined
   header(name: string): string | null
@@ -87,6 +89,7 @@ export function readRequestFacts(
     scheme: client.isTrusted ? forwardedScheme(client, header('x-forwarded-proto'), scheme) : scheme,
     host: host?.name ?? authority,
     port: host?.port ?? 0,
+    serverName: arrived.serverName(),
     method: arrived.method,
     path: normalizePath(path),
     search,

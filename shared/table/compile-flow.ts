@@ -1,6 +1,14 @@
 // Flow rules and the listeners they stand at, each match with a rank of its own.
 
-import type { Config, FlowRoute, FlowRule as FlowRuleConfig, ProxySourceConfig } from '../config/parse.ts'
+import type {
+  Config,
+  FlowRoute,
+  FlowRule as FlowRuleConfig,
+  ProxySourceConfig,
+  RelayHttpListener,
+  TlsEndingConfig,
+  TlsListener,
+} from '../config/parse.ts'
 import type { Pool } from '../pool/pool.ts'
 import { parseCidrs } from '../wire/address.ts'
 import { compileSplit } from './compile-split.ts'
@@ -39,7 +47,7 @@ export function compileFlowListeners(
 ): Map<string, FlowListener> {
   const listeners = new Map<string, FlowListener>()
   for (const listener of config.listeners) {
-    if (listener.kind === 'edge') continue
+    if (listener.kind === 'edge' || (listener.kind === 'http' && listener.shares !== undefined)) continue
     const mine = [...matches]
       .flatMap(([route, routeMatches]) => (route.listeners.includes(listener.name) ? routeMatches : []))
       .sort(compareFlowMatches)
@@ -56,7 +64,7 @@ export function compileFlowListeners(
       allow: parseCidrs(listener.allow),
       deny: parseCidrs(listener.deny),
       peek: listener.kind === 'tls' ? listener.peek : undefined,
-      ending: 'ending' in listener ? listener.ending : undefined,
+      ending: 'ending' in listener ? sharedEnding(listener, config) : undefined,
       kernel: listener.kernel,
       sessionKey: listener.kind === 'udp' ? listener.key : undefined,
       http:
@@ -77,6 +85,17 @@ export function compileFlowListeners(
     })
   }
   return listeners
+}
+
+/** With the certificates of the listeners that share the address, its own first. */
+function sharedEnding(listener: RelayHttpListener | TlsListener, config: Config): TlsEndingConfig | undefined {
+  if (listener.ending === undefined || listener.kind === 'tls') return listener.ending
+  const others = config.listeners.filter(other => other.kind === 'http' && other.shares === listener.name)
+  const certificates = [listener, ...(others as RelayHttpListener[])].flatMap(
+    ({ ending }) => ending?.certificates ?? [],
+  )
+  const files = new Map(certificates.map(pair => [pair.cert, pair]))
+  return { ...listener.ending, certificates: [...files.values()] }
 }
 
 function compileProxySources(sources: readonly ProxySourceConfig[]): FlowListener['proxySources'] {

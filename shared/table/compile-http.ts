@@ -25,7 +25,7 @@ import type { NeedsBook } from './needs-book.ts'
 import { compilePages } from './pages.ts'
 import { matchRank } from './precedence.ts'
 import { asksOf, buildRouteIndex } from './route-index.ts'
-import type { Condition, HttpDoor, HttpListener, HttpMatch, HttpRule, HttpVariant } from './table.ts'
+import type { Condition, HttpDoor, HttpListener, HttpMatch, HttpRule, HttpVariant, Table } from './table.ts'
 
 /** The name under which facts ask for the listeners of the edge. */
 export const EDGE_DOOR = 'edge'
@@ -33,6 +33,12 @@ export const EDGE_DOOR = 'edge'
 /** The same for an `http` listener of the relay. */
 export function httpDoorName(listener: string): string {
   return `http ${listener}`
+}
+
+/** The door behind which a listener of the relay stands: its own, or that of the one it shares an address with. */
+export function httpDoorOf({ httpDoors }: Pick<Table, 'httpDoors'>, listener: string): string {
+  const has = ([, { listeners }]: readonly [string, HttpDoor]) => listeners.some(({ name }) => name === listener)
+  return [...httpDoors].find(has)?.[0] ?? httpDoorName(listener)
 }
 
 export function compileHttpRule(
@@ -179,12 +185,12 @@ function wholeValue(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`, 'u')
 }
 
-/** The listeners of the edge share one door, where the host says which is asked; each of the relay has its own. */
+/** The listeners of the edge share one door, and those of the relay at one address: there the host says which is asked. */
 export function compileHttpDoors(config: Config, matches: ReadonlyMap<HttpRoute, HttpMatch[]>): Map<string, HttpDoor> {
   const doors = new Map<string, { listeners: HttpListener[] }>()
   for (const listener of config.listeners) {
     if (listener.kind !== 'edge' && listener.kind !== 'http') continue
-    const name = listener.kind === 'edge' ? EDGE_DOOR : httpDoorName(listener.name)
+    const name = listener.kind === 'edge' ? EDGE_DOOR : httpDoorName(listener.shares ?? listener.name)
     const door = doors.get(name) ?? { listeners: [] }
     door.listeners.push(compileHttpListener(listener, matches))
     doors.set(name, door)

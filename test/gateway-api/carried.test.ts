@@ -222,12 +222,14 @@ describe('timeouts and retries', () => {
       attempts: 4,
       on: ['connect-failure', '500', '503'],
       unsafe: true,
+      sameEndpoint: true,
       backoff: '100ms',
     })
     expect(retry({ attempts: 2 }, { timeouts: { backendRequest: '1s' } })).toEqual({
       attempts: 3,
       on: ['connect-failure', 'timeout'],
       unsafe: true,
+      sameEndpoint: true,
     })
   })
 })

@@ -27,6 +27,7 @@ export function requestFacts(table: Table, asked: Asked): RequestFacts {
     scheme: url.protocol === 'https:' ? 'https' : 'http',
     host: url.hostname.replace(/\.$/, ''),
     port: Number(url.port),
+    serverName: undefined,
     method,
     path: normalizePath(url.pathname),
     search: url.search,

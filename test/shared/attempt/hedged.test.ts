@@ -221,6 +221,7 @@ function plan(change: { attempts?: number; requestMs?: number; hedgeMs?: number 
     on: ['connect-failure', '502', '503'],
     isUnsafe: false,
     maxBufferBytes: 65_536,
+    mayRepeat: false,
     backoffMs: 0,
   }
   return planHttp(retry, { requestMs, tryMs: Math.min(15_000, requestMs) }, 'GET', 'none', 12_345, hedgeMs)

@@ -309,6 +309,7 @@ const retry = {
   on: ['connect-failure', '502', '503'],
   isUnsafe: false,
   maxBufferBytes: 65_536,
+  mayRepeat: false,
   backoffMs: 0,
 }
 

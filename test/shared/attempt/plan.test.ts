@@ -7,6 +7,7 @@ const defaults = {
   on: ['connect-failure', '502', '503'],
   isUnsafe: false,
   maxBufferBytes: 65_536,
+  mayRepeat: false,
   backoffMs: 0,
 }
 const timeouts = { requestMs: 30_000, tryMs: 15_000 }

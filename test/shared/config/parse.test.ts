@@ -102,6 +102,7 @@ describe('a config is filled in', () => {
                 on: ['connect-failure', '502', '503'],
                 isUnsafe: false,
                 maxBufferBytes: 65_536,
+                mayRepeat: false,
                 backoffMs: 0,
               },
               hedge: undefined,
@@ -248,7 +249,14 @@ describe('a config is filled in', () => {
       retry: { attempts: 3, on: ['5xx', '429', '5xx'], unsafe: true, maxBuffer: '1MiB' },
       timeouts: { request: '10s' },
     })
-    expect(retry).toEqual({ attempts: 3, on: ['5xx', '429'], isUnsafe: true, maxBufferBytes: 1_048_576, backoffMs: 0 })
+    expect(retry).toEqual({
+      attempts: 3,
+      on: ['5xx', '429'],
+      isUnsafe: true,
+      maxBufferBytes: 1_048_576,
+      mayRepeat: false,
+      backoffMs: 0,
+    })
     expect(timeouts).toEqual({ requestMs: 10_000, tryMs: 10_000 })
     expect(ruleOf({ retry: false }).retry.attempts).toBe(1)
   })

@@ -35,7 +35,11 @@ export async function runRelayUdp(say: (line: string) => void): Promise<BenchRep
       const measured = await takeTurns({ sides, ask }, turns, ({ port }): UdpTask => {
         return { do: 'exchange', port, count: EXCHANGES, bytes, atOnce: AT_ONCE }
       })
-      rows.push(...rowsOf(measured, { case: `${bytes} bytes`, unit: 'datagram', wantedRate: RATE, wantedCpu: CPU }))
+      const [one, two, ...peers] = measured
+      for (const side of [one!, two!]) {
+        const wording = { case: `${bytes} bytes, ${side.name}`, unit: 'datagram', wantedRate: RATE, wantedCpu: CPU }
+        rows.push(...rowsOf([side, ...peers], wording))
+      }
     }
     const lost: number[] = []
     for (const { port } of sides) lost.push(await ask({ do: 'lost', port }))

@@ -1,14 +1,14 @@
-// Three UDP relays before the same endpoint, each in a process of its own: ours as the command, nginx stream with one
-// worker, and one made of `dgram`.
+// UDP relays before the same endpoint, each in a process of its own: ours as the command with one thread and with two,
+// nginx stream with one worker, and one made of `dgram`.
 
 import { createSocket } from 'node:dgram'
 import { fileURLToPath } from 'node:url'
 import { type Program, type Recipe, startProgram } from './relay-sides.ts'
 
-export type UdpSideName = 'fourseven' | 'nginx' | 'dgram'
+export type UdpSideName = '1 thread' | '2 threads' | 'nginx' | 'dgram'
 
 /** Ours first. */
-export const UDP_SIDE_NAMES: readonly UdpSideName[] = ['fourseven', 'nginx', 'dgram']
+export const UDP_SIDE_NAMES: readonly UdpSideName[] = ['1 thread', '2 threads', 'nginx', 'dgram']
 
 export function startUdpSide(name: UdpSideName, endpointPort: number): Promise<Program<UdpSideName>> {
   return startProgram(name, port => recipes[name](port, endpointPort), answers)
@@ -27,19 +27,8 @@ function answers(port: number): Promise<boolean> {
 }
 
 const recipes: Readonly<Record<UdpSideName, (port: number, endpointPort: number) => Recipe>> = {
-  fourseven: (port, endpointPort) => ({
-    file: 'routes.json',
-    text: JSON.stringify({
-      listeners: { bench: { kind: 'udp', address: `127.0.0.1:${port}` } },
-      pools: { bench: { endpoints: [`udp://127.0.0.1:${endpointPort}`] } },
-      routes: [{ name: 'bench', listener: 'bench', pool: 'bench', timeouts: { idle: '10m' } }],
-    }),
-    command: [
-      process.execPath,
-      fileURLToPath(new URL('../cli/fourseven.js', import.meta.url)),
-      ...['relay', 'routes.json', '--no-watch', '--no-records'],
-    ],
-  }),
+  '1 thread': (port, endpointPort) => ours(1, port, endpointPort),
+  '2 threads': (port, endpointPort) => ours(2, port, endpointPort),
   nginx: (port, endpointPort) => ({
     file: 'nginx.conf',
     text: `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
@@ -68,4 +57,21 @@ stream {
       String(endpointPort),
     ],
   }),
+}
+
+function ours(threads: number, port: number, endpointPort: number): Recipe {
+  return {
+    file: 'routes.json',
+    text: JSON.stringify({
+      threads,
+      listeners: { bench: { kind: 'udp', address: `127.0.0.1:${port}` } },
+      pools: { bench: { endpoints: [`udp://127.0.0.1:${endpointPort}`] } },
+      routes: [{ name: 'bench', listener: 'bench', pool: 'bench', timeouts: { idle: '10m' } }],
+    }),
+    command: [
+      process.execPath,
+      fileURLToPath(new URL('../cli/fourseven.js', import.meta.url)),
+      ...['relay', 'routes.json', '--no-watch', '--no-records'],
+    ],
+  }
 }

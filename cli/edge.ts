@@ -144,14 +144,16 @@ async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
     workers: [
       {
         config: {
-          name: 'fourseven',
+          name: WORKER,
           compatibilityDate: date,
           compatibilityFlags: flags,
           manifest: {
             mainModule: 'main.js',
             modules: { 'main.js': { type: 'esm', contents: await bundleEdge(config) } },
           },
+          exports: { Control: { type: 'durable-object', storage: 'sqlite' } },
           env: {
+            FOURSEVEN_CONTROL: { type: 'durable-object', worker: WORKER, exportName: 'Control' },
             ...bindingsFor(config, options.variables),
             ...Object.fromEntries(
               services.map(([name]) => [name, { type: 'worker', worker: workerName(name) }] as const),
@@ -193,4 +195,6 @@ function bindingsFor(config: Config, variables: Variables): Record<string, { typ
   return bindings
 }
 
+/** As wrangler.toml calls it. */
+const WORKER = 'fourseven'
 const SECRETS = ['FOURSEVEN_COOKIE_KEY', 'FOURSEVEN_OPERATOR_TOKEN']

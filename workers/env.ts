@@ -2,11 +2,15 @@
 
 import { splitKeys } from '../shared/http/signing.ts'
 
+import type { Control } from './control/control.ts'
+
 export interface Env {
   /** Signs our cookies. Several, comma separated: the first signs, all are believed. */
   readonly FOURSEVEN_COOKIE_KEY?: string
   /** Opens the operator routes; without it they are not there. Letters, digits and `._~+/-=` (RFC 6750 section 2.1). */
   readonly FOURSEVEN_OPERATOR_TOKEN?: string
+  /** The control object; without it nothing changes without a deploy. */
+  readonly FOURSEVEN_CONTROL?: DurableObjectNamespace<Control>
   /** Every string among the rest fills a `${NAME}` of the config; what has a `fetch` is an endpoint `binding:NAME`. */
   readonly [variable: string]: unknown
 }

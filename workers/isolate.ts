@@ -9,6 +9,7 @@ import { type HttpMetrics, openHttpMetrics, renderHttpMetrics } from '../shared/
 import { createObserved } from '../shared/pool/observed.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
+import { findControl } from './control/find.ts'
 import { cookieKeysOf, type Env, variablesOf } from './env.ts'
 import { type OperatorApp, openOperator } from './operator.ts'
 
@@ -50,6 +51,11 @@ export function openIsolate(config: Config, env: Env): Isolate {
     operator:
       token === undefined || token === ''
         ? undefined
-        : openOperator(token, config, () => renderHttpMetrics(metrics, table, seen.observed, Date.now())),
+        : openOperator(
+            token,
+            config,
+            () => renderHttpMetrics(metrics, table, seen.observed, Date.now()),
+            () => findControl(env),
+          ),
   }
 }

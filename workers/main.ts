@@ -5,6 +5,8 @@ import { unpackConfig } from '../shared/config/packed.ts'
 import { serve } from './app.ts'
 import { type Isolate, openIsolate } from './isolate.ts'
 
+export { Control } from './control/control.ts'
+
 export default {
   /**
    * `waitUntil` holds the request's tasks when the client goes away before the answer: what was claimed is settled and

@@ -6,6 +6,7 @@ import Table from 'cli-table3'
 import { runDecide } from './decide.bench.ts'
 import { runEdge } from './edge.bench.ts'
 import { runHttp } from './http.bench.ts'
+import { runKernel } from './kernel.bench.ts'
 import { runRelayConnections } from './relay-connections.bench.ts'
 import { runRelayMemory } from './relay-memory.bench.ts'
 import { runRelayMessages } from './relay-messages.bench.ts'
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<
   decide: runDecide,
   edge: runEdge,
   http: runHttp,
+  kernel: runKernel,
   'relay-throughput': runRelayThroughput,
   'relay-messages': runRelayMessages,
   'relay-connections': runRelayConnections,

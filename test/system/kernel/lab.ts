@@ -7,7 +7,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { onTestFinished } from 'vitest'
 
 export type Name = 'c1' | 'c2' | 'r1' | 'r2' | 'e1' | 'e2' | 'e3' | 'e4'
 
@@ -36,8 +35,8 @@ interface StartOptions {
   readonly cwd?: string
 }
 
-/** @param onEnd how it goes away again; a bench has no test that finishes */
-export function makeLab(onEnd: (clear: () => Promise<void>) => void = clear => onTestFinished(clear)): Lab {
+/** @param onEnd is given what takes it away again */
+export function makeLab(onEnd: (clear: () => Promise<void>) => void): Lab {
   const id = `fs${randomBytes(3).toString('hex')}`
   const space = (name: string) => `${id}-${name}`
   const children = new Set<ChildProcess>()

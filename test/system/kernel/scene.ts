@@ -1,5 +1,6 @@
 // A scene for each mode: the lab with its servers, the config, and where clients find the virtual address.
 
+import { onTestFinished } from 'vitest'
 import type { ConfigInput } from '../../../shared/config/config.ts'
 import { type Lab, makeLab, type Name } from './lab.ts'
 import { endpoints, serveEchoes } from './people.ts'
@@ -26,7 +27,7 @@ export async function setScene(
   mode: Mode,
   { family = 4, holder = 'r1' }: { family?: 4 | 6; holder?: Name } = {},
 ): Promise<Scene> {
-  const lab = makeLab()
+  const lab = makeLab(clear => onTestFinished(clear))
   const vip = vipOf(mode, family)
   lab.give(holder, vip, mode === 'dsr' ? 'eth0' : 'eth1')
   await serveEchoes(lab, port, mode === 'dsr' ? [vip] : [])

@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { needsNamespaces, pathOf } from '../../support/needs.ts'
 import { temporary } from '../../support/servers.ts'
 import { type Lab, makeLab, type Name } from './lab.ts'
@@ -78,7 +78,7 @@ for (const mode of modes) {
 }
 
 function place(mode: Mode): { lab: Lab; vip: string } {
-  const lab = makeLab()
+  const lab = makeLab(clear => onTestFinished(clear))
   const vip = vipOf(mode)
   lab.give('r1', vip, mode === 'dsr' ? 'eth0' : 'eth1')
   if (mode === 'dsr') for (const name of ['e1', 'e2'] as const) lab.give(name, vip)

@@ -7,6 +7,7 @@ import { offerSockets, type Taken, takeSockets } from '../relay/handover.ts'
 import { openMetrics } from '../relay/metrics.ts'
 import { resolveBy } from '../relay/names.ts'
 import { type OperatorPort, openOperator } from '../relay/operator.ts'
+import type { OverlaySource } from '../relay/overlay-reader.ts'
 import { formatRecord } from '../relay/record.ts'
 import { type Relay, startRelay } from '../relay/relay.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
@@ -18,7 +19,7 @@ import { type Place, placeText } from './ask.ts'
 import { collectVariable } from './config-options.ts'
 import { descriptorProblem, portProblem } from './descriptors.ts'
 import { CannotRun, EXIT, EXIT_CODES } from './exit.ts'
-import { readDurationOption, readPlace } from './option-values.ts'
+import { readDurationOption, readEdgeUrl, readPlace } from './option-values.ts'
 import { renderProblem, shortPath } from './problems.ts'
 import { type RelayConfig, readRelayConfig } from './relay-config.ts'
 import { reloadsOf } from './relay-reloads.ts'
@@ -32,6 +33,7 @@ export interface RelayCommandOptions {
   readonly operator?: Place
   readonly takeover?: string
   readonly var?: Variables
+  readonly overlay?: string
   readonly dns?: readonly string[]
   readonly drainTimeout: number
   readonly drainDelay?: number
@@ -57,6 +59,11 @@ export function addRelay(program: Command, answer: (exitCode: number) => void): 
       'a value for ${NAME} in addresses, over the environment (may be repeated)',
       collectVariable,
     )
+    .option(
+      '--overlay <url>',
+      'read weights, drains, ejections and purges from this edge, with FOURSEVEN_OPERATOR_TOKEN (default: alone)',
+      readEdgeUrl,
+    )
     .option('--dns <address...>', 'name servers to ask, 10.0.0.2 or 10.0.0.2:5353 (default: those of the system)')
     .option('--drain-timeout <time>', 'how long flows may go on that are to end', readDurationOption, 30_000)
     .option(
@@ -75,6 +82,13 @@ export function addRelay(program: Command, answer: (exitCode: number) => void): 
     })
 }
 
+function overlaySource({ overlay }: RelayCommandOptions): OverlaySource | undefined {
+  if (overlay === undefined) return undefined
+  const token = process.env.FOURSEVEN_OPERATOR_TOKEN ?? ''
+  if (token !== '') return { url: new URL('/.fourseven/overlay', overlay).href, token }
+  throw new CannotRun('--overlay needs a token, and there is none', 'Set FOURSEVEN_OPERATOR_TOKEN to that of the edge.')
+}
+
 async function run(named: string | undefined, options: RelayCommandOptions): Promise<number> {
   const report = openReport(options.json === true)
   const variables: Variables = { ...process.env, ...options.var }
@@ -88,6 +102,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
   for (const problem of problems) sayProblem(report, problem, read.file)
   if (read.config === undefined) return EXIT.problems
 
+  const overlay = overlaySource(options)
   const taken = await take(options)
   const metrics = openMetrics()
   let relay: Relay
@@ -110,6 +125,8 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
       onEvent: event => report.line(JSON.stringify(event)),
       onKernel: event => report.line(JSON.stringify(event)),
       onThread: event => report.line(JSON.stringify(event)),
+      ...(overlay === undefined ? {} : { overlay }),
+      onOverlay: event => report.line(JSON.stringify(event)),
       onName: event => report.line(JSON.stringify(event)),
       onProblem: problem => sayProblem(report, problem, read.file),
     })

@@ -1,6 +1,7 @@
 // The doors of one thread and the flows that came through them. A relay with one thread has them in the main thread, one
 // with more has these in each: nothing here knows which.
 
+import type { Ban } from '../shared/cache/purge.ts'
 import type { Problem } from '../shared/config/problem.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import type { Observed } from '../shared/pool/observed.ts'
@@ -172,6 +173,11 @@ export class Doors {
       for (const flow of this.gone()) if (flows.has(flow)) flow.cut('drained')
     }, drainMs).unref()
     this.timers.add(timer)
+  }
+
+  /** These purges, and no others, are in force from now on. */
+  ban(bans: readonly Ban[]): void {
+    this.http.bans = bans
   }
 
   /** Ends the flows that are on this endpoint. */

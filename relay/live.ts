@@ -1,5 +1,6 @@
 // What a running relay looks like right now, as plain data for the operator: its flows page by page, its pools.
 
+import { emptyOverlay, type Overlay } from '../shared/overlay/overlay.ts'
 import { stateOf } from '../shared/pool/health.ts'
 import { isDown, isDraining, latencyNow } from '../shared/pool/observed.ts'
 import { ramp, view } from '../shared/pool/view.ts'
@@ -172,8 +173,15 @@ export function sumPassed(parts: readonly OpenPassed[]): OpenPassed {
   return sums
 }
 
-export function livePools({ table, observed, waiting, host }: Pick<Plane, 'table' | 'observed' | 'waiting' | 'host'>) {
+/** @param overlay what is in force of it: says who is behind a state */
+export function livePools(
+  { table, observed, waiting, host }: Pick<Plane, 'table' | 'observed' | 'waiting' | 'host'>,
+  overlay: Overlay = emptyOverlay,
+) {
   const now = host.now()
+  const drained = new Set(overlay.drains.map(({ endpoint }) => endpoint))
+  const ejections = new Map(overlay.ejections.map(entry => [entry.endpoint, entry]))
+  const downAtEdge = new Set(overlay.verdicts.filter(({ is }) => is === 'down').map(({ endpoint }) => endpoint))
   return table.pools.map((pool): LivePool => {
     const { isPanic } = view(pool, observed, now)
     return {
@@ -186,9 +194,15 @@ export function livePools({ table, observed, waiting, host }: Pick<Plane, 'table
         const until = observed.ejectedUntil[slot]!
         const latency = latencyNow(observed, slot, now)
         const causes = [
-          (observed.flags[slot]! & isDraining) !== 0 ? 'drained by an operator' : undefined,
-          (observed.flags[slot]! & isDown) !== 0 ? 'its probe says down' : undefined,
-          until > now ? `ejected ${observed.ejections[slot]} in a row for what traffic saw` : undefined,
+          (observed.flags[slot]! & isDraining) !== 0
+            ? `drained by an operator${drained.has(endpoint.of) ? ' (overlay)' : ''}`
+            : undefined,
+          (observed.flags[slot]! & isDown) === 0
+            ? undefined
+            : pool.probe === undefined && downAtEdge.has(endpoint.of)
+              ? 'a probe at the edge says down (overlay)'
+              : 'its probe says down',
+          until > now ? whyEjected(observed.ejections[slot]!, ejections.get(endpoint.of)?.by) : undefined,
           weight === 0 ? 'its weight is 0' : undefined,
         ].filter(cause => cause !== undefined)
         return {
@@ -207,6 +221,13 @@ export function livePools({ table, observed, waiting, host }: Pick<Plane, 'table
       }),
     }
   })
+}
+
+/** @param times by what this relay saw itself, in a row */
+function whyEjected(times: number, by: 'operator' | 'traffic' | undefined): string {
+  if (by === 'operator') return 'ejected by an operator (overlay)'
+  if (times > 0) return `ejected ${times} in a row for what traffic saw`
+  return 'ejected for what the edge saw of it (overlay)'
 }
 
 /** ECMA-262 section 21.4.1.1 */

@@ -1,10 +1,11 @@
-// The operator's port: metrics, health, live flows and pools in JSON, drains and reloads. For people and tools on this
+// The operator's port: metrics, health, live flows and pools in JSON, drains, purges and reloads. For people and tools on this
 // machine: it answers to no name that a web page could have made up, and changes nothing for a page of another origin.
 
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
+import { purgeSchema } from '../shared/overlay/parse.ts'
 import { isLoopback, parseAddress, parseHostPort } from '../shared/wire/address.ts'
 import { livePools } from './live.ts'
 import type { Metrics } from './metrics.ts'
@@ -123,9 +124,11 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
       return sendJson(response, 200, await relay.flows(after, limit))
     }
     case 'GET /pools':
-      return sendJson(response, 200, { pools: livePools(relay.plane) })
+      return sendJson(response, 200, { pools: livePools(relay.plane, relay.overlay().overlay) })
     case 'GET /kernel':
       return sendJson(response, 200, await relay.kernelCounts())
+    case 'GET /overlay':
+      return sendJson(response, 200, relay.overlay())
     case 'GET /explain': {
       const explained = explain(relay, asked)
       return sendJson(
@@ -147,13 +150,22 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
       if (ids.length > 0) return sendJson(response, 200, { ok: true, endpoints: ids.map(({ id }) => id) })
       return sendJson(response, 404, { error: `no endpoint is "${endpoint}": /pools has their ids` })
     }
+    case 'POST /purge': {
+      const parsed = purgeSchema.safeParse(await bodyOf(request))
+      if (!parsed.success) {
+        return sendJson(response, 400, { error: 'say { "by": "url", "url": … }, or by "prefix", "route" or "tag"' })
+      }
+      await relay.purge(parsed.data)
+      return sendJson(response, 200, { ok: true, of: parsed.data })
+    }
     case 'POST /reload': {
       const outcome = await options.reload({ isDry: asked.get('dry') === '1', config: await bodyOf(request) })
       return sendJson(response, outcome.ok ? 200 : 422, outcome)
     }
     default:
       return sendJson(response, 404, {
-        error: 'there is /metrics /healthz /readyz /flows /pools /kernel /explain, and POST /drain /undrain /reload',
+        error:
+          'there is /metrics /healthz /readyz /flows /pools /kernel /overlay /explain, and POST /drain /undrain /purge /reload',
       })
   }
 }

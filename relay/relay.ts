@@ -2,10 +2,13 @@
 
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
+import type { PurgeOf } from '../shared/cache/purge.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError, formatProblem, type Problem } from '../shared/config/problem.ts'
+import type { Unused } from '../shared/overlay/apply.ts'
+import type { Overlay } from '../shared/overlay/overlay.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { createObserved } from '../shared/pool/observed.ts'
 import type { Pool } from '../shared/pool/pool.ts'
@@ -24,6 +27,8 @@ import { type KernelCounts, openKernel } from './kernel/kernel.ts'
 import { listenProblem } from './listen-problem.ts'
 import type { FlowPage, OpenPassed } from './live.ts'
 import { type NameEvent, Names, namesIn, type ResolveName, resolveBy } from './names.ts'
+import { Overlaid } from './overlaid.ts'
+import { type OverlayReading, type OverlaySource, startOverlayReader } from './overlay-reader.ts'
 import { type BoundHandle, bindPlace, type ListenAddress, leavePlace, type Place } from './place.ts'
 import { startProbes } from './probe.ts'
 import type { FlowRecord } from './record.ts'
@@ -55,10 +60,34 @@ export interface RelayOptions {
   readonly inherited?: Map<string, readonly BoundHandle[]>
   /** Called when changed files cannot be used; what was there before stays in use. Default: a warning of the process. */
   readonly onProblem?: (problem: Problem) => void
+  /** Where the overlay is read that this relay lays over its table. Default: it is alone. */
+  readonly overlay?: OverlaySource
+  /** Called when the overlay cannot be read, or can be again (undefined), and when another one is in force. */
+  readonly onOverlay?: (event: OverlayEvent) => void
   readonly draw?: () => Draw
   readonly host?: Partial<Host>
   /** In place of what the config says; one when `draw` or `host` is given, since functions cannot go to a thread. */
   readonly threads?: number
+}
+
+export interface OverlayEvent {
+  /** ISO 8601 in UTC. */
+  readonly time: string
+  readonly event: 'overlay_changed' | 'overlay_lost' | 'overlay_read_again'
+  /** In force from now on; 0 for none. */
+  readonly version: number
+  /** `kind name` of what a change of this config has retired, and of what it does not have. */
+  readonly retired: readonly string[]
+  readonly ignored: readonly string[]
+  /** Why it cannot be read; null when it can. */
+  readonly why: string | null
+}
+
+/** The overlay as this relay has it. */
+export interface OverlayState extends Pick<OverlayEvent, 'version' | 'retired' | 'ignored'> {
+  /** Null for a relay that is alone. */
+  readonly source: OverlayReading | null
+  readonly overlay: Overlay
 }
 
 export interface Relay {
@@ -101,6 +130,9 @@ export interface Relay {
   readonly drain: (endpointId: string, drainMs?: number) => boolean
   /** Takes a drain back; what its probes say holds again. False when the table has no such endpoint. */
   readonly undrain: (endpointId: string) => boolean
+  /** Forgets what this relay has stored of answers; resolves when every thread has. */
+  readonly purge: (of: PurgeOf) => Promise<void>
+  readonly overlay: () => OverlayState
   /**
    * Stops accepting, lets open flows finish, and resets after `drainMs` what is still open (reason `drained`). Resolves
    * when every flow has left its record. A second call waits for the first, and may be more impatient.
@@ -227,20 +259,52 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   const probes = startProbes({ observed, now: host.now, draw, onEvent, tlsOf }, table.pools)
   const drains = createDrains(plane, id => doors.cut(id), onEvent)
+  const overlaid = new Overlaid(table, {
+    observed,
+    now: host.now,
+    drains,
+    onEvent,
+    onBans: doors.ban,
+  })
   /** The same config, with the addresses that its names have now. No flow is ended: DNS speaks of new ones. */
   const renew = async () => {
     if (!isRunning) return
     const after = compile(part, variables, numbersInUse(plane), names.addresses)
     // Certificates that cannot be used now were said when their files changed.
-    if ((await doors.prepare(after)).problems.length > 0) return
+    if ((await doors.prepare(overlaid.over(after))).problems.length > 0) return
     makeRoom(plane, after)
-    for (const problem of await kernel.follow(after, defaultDrainMs)) onProblem(problem)
+    for (const problem of await kernel.follow(overlaid.over(after), defaultDrainMs)) onProblem(problem)
     await swapTo(after)
   }
+  /** @param after as compiled; what is put in force is what was prepared: the same with the overlay over it */
   const swapTo = async (after: Table) => {
     await doors.commit()
+    overlaid.follow(after)
     probes.follow(after.pools)
   }
+  const takeOverlay = async (overlay: Overlay, skewMs: number) => {
+    if (!isRunning) return
+    const isOther = overlaid.take(overlay, skewMs)
+    if (isOther) {
+      const after = overlaid.over(overlaid.table)
+      for (const problem of (await doors.prepare(after)).problems) onProblem(problem)
+      for (const problem of await kernel.follow(after, defaultDrainMs)) onProblem(problem)
+      await doors.commit()
+    }
+    kernel.touch()
+    sayOverlay('overlay_changed', null)
+  }
+  const sayOverlay = (event: OverlayEvent['event'], why: string | null) => {
+    const { version, retired, ignored } = overlayState()
+    options.onOverlay?.({ time: new Date(host.now()).toISOString(), event, version, retired, ignored, why })
+  }
+  const overlayState = (): OverlayState => ({
+    version: overlaid.overlay.version,
+    retired: overlaid.retired.map(nameUnused),
+    ignored: overlaid.ignored.map(nameUnused),
+    source: reader?.reading() ?? null,
+    overlay: overlaid.overlay,
+  })
   /** Those that are not resolved too, which the table may have left out. */
   const wanted = () => namesIn(compile(part, variables))
   const prepare = async (config: Config, given: Variables): Promise<{ part: Config; table: Table }> => {
@@ -250,10 +314,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   /** What it would do; it is prepared then. */
   const foresee = async (after: Table): Promise<Reloaded> => {
-    const prepared = await doors.prepare(after)
+    const prepared = await doors.prepare(overlaid.over(after))
     if (prepared.problems.length > 0) throw new ConfigError(prepared.problems)
     const { drained, moving } = prepared
-    return { difference: difference(plane.table, after), drained, moving }
+    return { difference: difference(overlaid.table, after), drained, moving }
   }
   const reload = async (config: Config, given: Variables, drainMs: number): Promise<Reloaded> => {
     const { part: nextPart, table: after } = await prepare(config, given)
@@ -265,7 +329,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       throw new ConfigError(exchanged.problems)
     }
     makeRoom(plane, after)
-    const refused = await kernel.follow(after, drainMs)
+    const refused = await kernel.follow(overlaid.over(after), drainMs)
     if (refused.length > 0) {
       await exchanged.undo()
       doors.discard()
@@ -292,6 +356,15 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     return result
   }
   isRunning = true
+  const reader =
+    options.overlay === undefined
+      ? undefined
+      : startOverlayReader(options.overlay, {
+          draw,
+          now: host.now,
+          onOverlay: (overlay, skewMs) => void inTurn(() => takeOverlay(overlay, skewMs)),
+          onTrouble: why => sayOverlay(why === undefined ? 'overlay_read_again' : 'overlay_lost', why ?? null),
+        })
   return {
     keepInherited: () => {
       for (const { file } of places.values()) if (file !== undefined) file.isShared = false
@@ -325,9 +398,12 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     endThread: doors.endThread,
     drain: drains.drain,
     undrain: drains.undrain,
+    purge: of => overlaid.purge(of),
+    overlay: overlayState,
     stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver }) => {
       isRunning = false
       names.stop()
+      reader?.stop()
       probes.stop()
       drains.stop()
       doors.stopAccepting()
@@ -378,6 +454,10 @@ function threadsStay(threads: number): Problem {
     message: `the relay goes on with ${threads} listening ${threads === 1 ? 'thread' : 'threads'}`,
     mend: 'Restart it, or let a new one take over (`--takeover`): sockets are dealt out to threads at the start.',
   }
+}
+
+function nameUnused({ kind, name }: Unused): string {
+  return `${kind} ${name}`
 }
 
 function randomDraw(): Draw {

@@ -80,6 +80,7 @@ export class Thread {
       flowIds,
       ticketSecret,
       cookieKeys,
+      bans: home.http.bans,
       queueLengths,
       link: links.expect(link => {
         this.link = link

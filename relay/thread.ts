@@ -1,6 +1,7 @@
 // What runs in a thread of the relay: its doors, and answers to the main thread, which asks for everything else.
 
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Ban } from '../shared/cache/purge.ts'
 import type { HttpCounts } from '../shared/metrics/http-metrics.ts'
 import { attachObserved } from '../shared/pool/observed.ts'
 import type { Table } from '../shared/table/table.ts'
@@ -26,6 +27,7 @@ export interface ThreadBirth {
   readonly flowIds: SharedArrayBuffer
   readonly ticketSecret: Uint8Array
   readonly cookieKeys: readonly string[]
+  readonly bans: readonly Ban[]
   readonly queueLengths: SharedArrayBuffer
   readonly link: LinkAddress
 }
@@ -77,6 +79,7 @@ async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): P
     far: { lengths: new Int32Array(birth.queueLengths), tell: wish => port.postMessage(wish), waiters },
   })
   if ('length' in doors) throw new Error(doors.map(({ message }) => message).join('; '))
+  doors.ban(birth.bans)
   const work = workOf(doors, () => {
     records.flush()
     requests.flush()
@@ -104,6 +107,7 @@ function workOf(doors: Doors, flushRecords: () => void) {
     discard: () => doors.discard(),
     commit: () => doors.commit(),
     drainGone: (drainMs: number) => doors.drainGone(drainMs),
+    ban: (bans: readonly Ban[]) => doors.ban(bans),
     cut: (endpointId: string) => doors.cut(endpointId),
     stopAccepting: () => doors.stopAccepting(),
     finish: (drainMs: number) => doors.finish(drainMs),

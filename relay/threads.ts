@@ -1,6 +1,7 @@
 // Who has the doors of a relay: the main thread alone, or threads that it starts, looks after and replaces. The main thread
 // keeps everything else: the places, the table, probes, names, drains, queues, records and the operator's port.
 
+import type { Ban } from '../shared/cache/purge.ts'
 import { hash32 } from '../shared/pool/hash.ts'
 import type { Observed } from '../shared/pool/observed.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
@@ -30,6 +31,8 @@ export interface Crew {
   /** Resolves when every thread has the table. */
   readonly commit: () => Promise<void>
   readonly drainGone: (drainMs: number) => void
+  /** These purges, and no others, are in force in every thread when it resolves. */
+  readonly ban: (bans: readonly Ban[]) => Promise<void>
   readonly cut: (endpointId: string) => void
   readonly stopAccepting: () => void
   readonly stop: (drainMs: number) => Promise<void>
@@ -63,6 +66,7 @@ export function aloneWith(home: Doors): Crew {
     discard: () => home.discard(),
     commit: async () => home.commit(),
     drainGone: drainMs => home.drainGone(drainMs),
+    ban: async bans => home.ban(bans),
     cut: id => home.cut(id),
     stopAccepting: () => home.stopAccepting(),
     stop: async drainMs => {
@@ -157,6 +161,10 @@ export async function openThreads(
     },
     drainGone: drainMs => {
       for (const thread of threads) void thread.ask('drainGone', drainMs)
+    },
+    ban: async bans => {
+      home.ban(bans)
+      await ofAll(thread => thread.ask('ban', bans))
     },
     cut: id => {
       for (const thread of threads) void thread.ask('cut', id)

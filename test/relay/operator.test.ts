@@ -1,9 +1,12 @@
-import { request } from 'node:http'
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { openMetrics } from '../../relay/metrics.ts'
 import { type OperatorOptions, openOperator } from '../../relay/operator.ts'
 import { startRelay } from '../../relay/relay.ts'
-import type { Config } from '../../shared/config/parse.ts'
+import { type Config, parse } from '../../shared/config/parse.ts'
+import { askOnce } from '../cache/ask.ts'
 import { client, configOf, echo, ending, refusingPort, said } from './lab.ts'
 
 interface Answer {
@@ -211,4 +214,47 @@ test('readiness follows the relay; unknown paths and reloads are answered', asyn
     wish: { isDry: true, config: { a: 1 } },
   })
   expect((await ask('/reload', 'POST')).status).toBe(422)
+})
+
+test('/purge forgets what is stored of a URL, a prefix, a route or a tag, and nothing else', async () => {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(request.url!)
+    response.writeHead(200, { 'cache-control': 'max-age=600', 'cache-tag': 'news' }).end('x')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { config } = parse({
+    listeners: { door: { kind: 'http', address: '127.0.0.1:0' } },
+    pools: { app: { endpoints: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`] } },
+    routes: [{ name: 'app', pool: 'app', cache: { tagHeader: 'cache-tag' } }],
+  } as never)
+  const { ask, port } = await operated(config)
+  const get = (path: string) => askOnce(port, path, { method: 'GET', headers: { host: 'shop.test' } })
+  const purge = async (of: object) => (await ask('/purge', 'POST', {}, JSON.stringify(of))).status
+  const both = async () => {
+    const before = asked.length
+    for (const path of ['/a', '/b']) await get(path)
+    return asked.slice(before)
+  }
+  expect(await both()).toEqual(['/a', '/b'])
+  expect(await both()).toEqual([])
+  for (const [of, gone] of [
+    [{ by: 'url', url: 'http://shop.test/a' }, ['/a']],
+    [{ by: 'prefix', prefix: 'http://shop.test/b' }, ['/b']],
+    [{ by: 'prefix', prefix: 'http://other.test/' }, []],
+    [{ by: 'route', route: 'app' }, ['/a', '/b']],
+    [{ by: 'tag', tag: 'news' }, ['/a', '/b']],
+  ] as const) {
+    expect(await purge(of)).toBe(200)
+    // What is asked for in the very millisecond of a purge is forgotten too.
+    await new Promise(resolve => setTimeout(resolve, 2))
+    expect(await both(), JSON.stringify(of)).toEqual(gone)
+    expect(await both()).toEqual([])
+  }
+  for (const of of [{}, { by: 'url' }, { by: 'all' }, [], { by: 'tag', tag: '' }]) expect(await purge(of)).toBe(400)
 })

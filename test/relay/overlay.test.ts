@@ -1,0 +1,210 @@
+// A relay that reads its overlay from an edge: here a small server that says what the test lets it say.
+
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { livePools } from '../../relay/live.ts'
+import { type OverlayEvent, type Relay, startRelay } from '../../relay/relay.ts'
+import type { Config } from '../../shared/config/parse.ts'
+import { type Changed, type Command, change, type Report } from '../../shared/overlay/command.ts'
+import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
+import { compile } from '../../shared/table/compile.ts'
+import { client, configOf, echo, poolOf, ruleOf, said } from './lab.ts'
+
+const token = 'a-token-of-the-test'
+
+/** Says the overlay to whoever has the token, with an ETag. */
+async function edge() {
+  const state = { overlay: emptyOverlay as unknown, etag: '"0"', status: 200, asked: [] as IncomingMessage[], sent: 0 }
+  const server = createServer((request, response) => {
+    state.asked.push(request)
+    if (request.headers.authorization !== `Bearer ${token}`) return response.writeHead(401).end()
+    if (state.status !== 200) return response.writeHead(state.status).end()
+    if (request.headers['if-none-match'] === state.etag) return response.writeHead(304).end()
+    state.sent += 1
+    response.writeHead(200, { etag: state.etag, 'content-type': 'application/json' }).end(JSON.stringify(state.overlay))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const say = (overlay: unknown, etag = `"${(overlay as Overlay).version}"`) => Object.assign(state, { overlay, etag })
+  return { url: `http://127.0.0.1:${port}/.fourseven/overlay`, state, say }
+}
+
+async function following(config: Config, url: string, given = token) {
+  const events: OverlayEvent[] = []
+  const relay = await startRelay({
+    config,
+    variables: {},
+    onRecord: () => {},
+    overlay: { url, token: given, intervalMs: 20 },
+    onOverlay: event => events.push(event),
+  })
+  onTestFinished(() => relay.stop({ drainMs: 0 }))
+  return { relay, events, port: relay.addresses.get('door')?.port ?? 0 }
+}
+
+/** What comes of commands, one after the other. */
+function after(config: Config, ...commands: readonly (Command | Report)[]): Overlay {
+  const table = compile(config, {})
+  return commands.reduce<Overlay>((overlay, command) => {
+    const changed = change(table, overlay, command, Date.now())
+    expect(changed).not.toHaveProperty('code')
+    return (changed as Changed).overlay
+  }, emptyOverlay)
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 5))
+}
+
+const version = (relay: Relay) => relay.overlay().version
+const states = (relay: Relay) =>
+  livePools(relay.plane, relay.overlay().overlay).flatMap(({ endpoints }) =>
+    endpoints.map(({ id, state, why }) => [id, state, why]),
+  )
+
+test('a drain reaches the relay, whose open connections go on, and is taken back', async () => {
+  const [one, two] = [await echo(), await echo()]
+  const config = configOf([one.port, two.port])
+  const { url, say } = await edge()
+  const { relay, port, events } = await following(config, url)
+  await until(() => relay.overlay().source?.version === 0)
+  const sockets = [await client(port), await client(port)]
+  for (const socket of sockets) await said(socket, 'before')
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }))
+  await until(() => version(relay) === 1)
+  expect(states(relay)).toEqual([
+    ['pool/pool-0', 'draining', 'drained by an operator (overlay)'],
+    ['pool/pool-1', 'up', null],
+  ])
+  const before = one.sockets.length
+  for (let at = 0; at < 4; at++) await said(await client(port), 'later')
+  expect(one.sockets.length).toBe(before)
+  for (const socket of sockets) await said(socket, 'still here')
+
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }, { do: 'undrain', endpoint: 'pool/pool-0' }))
+  await until(() => version(relay) === 2)
+  expect(states(relay)[0]).toEqual(['pool/pool-0', 'up', null])
+  expect(events.map(({ event, version }) => [event, version])).toEqual([
+    ['overlay_changed', 0],
+    ['overlay_changed', 1],
+    ['overlay_changed', 2],
+  ])
+})
+
+test('a drain by hand stays when the overlay takes its own back', async () => {
+  const config = configOf([1, 2])
+  const { url, say } = await edge()
+  const { relay } = await following(config, url)
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }))
+  await until(() => version(relay) === 1)
+  expect(relay.drain('pool/pool-0')).toBe(true)
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }, { do: 'undrain', endpoint: 'pool/pool-0' }))
+  await until(() => version(relay) === 2)
+  expect(states(relay)[0]).toEqual(['pool/pool-0', 'draining', 'drained by an operator'])
+  relay.undrain('pool/pool-0')
+  expect(states(relay)[0]).toEqual(['pool/pool-0', 'up', null])
+})
+
+test('weights of the overlay decide for the next connection, through a reload too', async () => {
+  const [stable, canary] = [await echo(), await echo()]
+  const split = { by: { from: 'address' }, pin: 'weight' }
+  const config = {
+    ...configOf([stable.port]),
+    pools: [poolOf('stable', [stable.port]), poolOf('canary', [canary.port])],
+  }
+  const rule = ruleOf({
+    variants: [
+      { name: 'stable', pool: 'stable', weight: 100 },
+      { name: 'canary', pool: 'canary', weight: 0 },
+    ],
+    split: { name: 'rollout', salt: '', epoch: 0, ...split },
+  } as never)
+  const whole = { ...config, routes: [{ ...config.routes[0]!, rules: [rule] }] } as Config
+  const { url, say } = await edge()
+  const { relay, port } = await following(whole, url)
+  await said(await client(port), 'x')
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([1, 0])
+  say(after(whole, { do: 'weight', split: 'rollout', weights: { stable: 0, canary: 1 } }))
+  await until(() => version(relay) === 1)
+  await said(await client(port), 'x')
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([1, 1])
+
+  const { difference } = await relay.reload(whole, {})
+  expect(difference.rules).toEqual({ added: [], removed: [], changed: [] })
+  await said(await client(port), 'x')
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([1, 2])
+
+  const heavier = { ...rule, variants: rule.variants.map((each, at) => ({ ...each, weight: [50, 0][at]! })) }
+  await relay.reload({ ...whole, routes: [{ ...whole.routes[0]!, rules: [heavier] }] } as Config, {})
+  expect(relay.overlay().retired).toEqual(['split rollout'])
+  await said(await client(port), 'x')
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([2, 2])
+})
+
+test('what nobody has changed is asked for by its ETag and not sent again', async () => {
+  const { url, state } = await edge()
+  const { relay } = await following(configOf([1]), url)
+  await until(() => state.asked.length > 5)
+  expect(state.sent).toBe(1)
+  expect(relay.overlay().source).toMatchObject({ version: 0, failing: null, readAt: expect.stringMatching(/Z$/) })
+})
+
+test('the last overlay serves on when the edge is gone, and is said to', async () => {
+  const config = configOf([1, 2])
+  const { url, say, state } = await edge()
+  const { relay, events } = await following(config, url)
+  say(after(config, { do: 'verdict', endpoint: 'pool/pool-1', is: 'down' }))
+  await until(() => version(relay) === 1)
+  expect(states(relay)[1]).toEqual(['pool/pool-1', 'down', 'a probe at the edge says down (overlay)'])
+  state.status = 503
+  await until(() => relay.overlay().source?.failing === 'status 503')
+  expect(states(relay)[1]![1]).toBe('down')
+  expect(events.at(-1)).toMatchObject({ event: 'overlay_lost', version: 1, why: 'status 503' })
+  state.status = 200
+  await until(() => relay.overlay().source?.failing === null)
+  expect(events.at(-1)).toMatchObject({ event: 'overlay_read_again', version: 1, why: null })
+})
+
+test('a wrong token and what is no overlay change nothing, and are said', async () => {
+  const config = configOf([1, 2])
+  const { url, say } = await edge()
+  const wrong = await following(config, url, 'another')
+  await until(() => wrong.relay.overlay().source?.failing === 'status 401: the token is not theirs')
+  const { relay } = await following(config, url)
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }))
+  await until(() => version(relay) === 1)
+  say({ ...emptyOverlay, version: 2, drains: [{ endpoint: '' }] }, '"2"')
+  await until(() => relay.overlay().source?.failing?.startsWith('what came is no overlay: drains[0]') === true)
+  expect(version(relay)).toBe(1)
+  expect(states(relay)[0]![1]).toBe('draining')
+})
+
+test('an older overlay, as a cache on the way may have it, is not taken', async () => {
+  const config = configOf([1, 2])
+  const { url, say, state } = await edge()
+  const { relay } = await following(config, url)
+  const drained = after(config, { do: 'drain', endpoint: 'pool/pool-0' })
+  say({ ...drained, version: 7 })
+  await until(() => version(relay) === 7)
+  say({ ...emptyOverlay, version: 6 })
+  const asked = state.asked.length
+  await until(() => state.asked.length > asked + 4)
+  expect(version(relay)).toBe(7)
+})
+
+test('an ejection ends by its own time', async () => {
+  const config = configOf([1, 2])
+  const { url, say } = await edge()
+  const { relay } = await following(config, url)
+  say(after(config, { do: 'eject', endpoint: 'pool/pool-1', forMs: 6_000 }))
+  await until(() => version(relay) === 1)
+  expect(states(relay)[1]).toEqual(['pool/pool-1', 'ejected', 'ejected by an operator (overlay)'])
+  await until(() => states(relay)[1]![1] === 'up')
+})

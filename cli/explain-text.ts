@@ -104,7 +104,7 @@ function httpDecisionLines({ decision }: HttpExplanation): string[] {
       ]
     case 'reply':
       return [
-        `  ${paint(decision.reason === undefined ? 'cyan' : 'red', `reply ${decision.status}`)}${decision.reason === undefined ? '' : `: ${decision.reason}`}`,
+        `  ${paint(decision.reason === undefined ? 'cyan' : 'red', `reply ${decision.status}`)}${decision.reason === undefined ? '' : `: ${decision.reason}`}${decision.grpcStatus === undefined ? '' : `, as grpc-status ${decision.grpcStatus}`}`,
         `  ${decision.rule === undefined ? '' : `rule ${decision.rule}: `}${decision.says}${decision.details === undefined ? '' : ` (${decision.details})`}`,
       ]
   }
@@ -222,7 +222,8 @@ function copyLines(copies: CopiesExplanation | undefined): string[] {
   const parts = `${tries} ${tries === 1 ? 'try' : 'tries'}, ${subrequests.mirrors} ${subrequests.mirrors === 1 ? 'mirror' : 'mirrors'}`
   return [
     heading('Subrequests'),
-    `  at most ${total} of ${of} (${parts})`,
+    // The relay counts none.
+    `  at most ${total}${Number.isFinite(of) ? ` of ${of}` : ''} (${parts})`,
     ...(hedgeAfter === undefined
       ? []
       : [

@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { urlOf } from '../shared/cache/key.ts'
+import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
 import { readHostname } from '../shared/config/tokens.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
@@ -10,6 +11,7 @@ import { decideHttp } from '../shared/decide/http.ts'
 import { type Exchanged, explainCache, explainCompress } from '../shared/explain/cache.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
 import { explainAtDoor, explainHttp, type Sending } from '../shared/explain/http.ts'
+import { isGrpc } from '../shared/http/grpc-status.ts'
 import { refusalOf } from '../shared/http/refuse.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
 import { createObserved, type Observed } from '../shared/pool/observed.ts'
@@ -22,6 +24,7 @@ import { OPERATOR_PATH } from '../workers/operator.ts'
 import { lengthOf } from '../workers/try.ts'
 import type { Place } from './ask.ts'
 import { askOperatorJson } from './ask-operator.ts'
+import { factsAtRelay } from './asked-at-relay.ts'
 import { askedRequest } from './asked-request.ts'
 import { addConfigOptions, type ConfigOptions, variablesFor } from './config-options.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
@@ -65,8 +68,13 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
   const explain = program
     .command('explain')
     .description('Say what would be done with one request or connection, and why: the same decision the planes make.')
-    .usage('<URL> [options] | tcp <SRC:PORT> [options] | tls <SRC:PORT> [options] | udp <SRC:PORT> [options]')
-    .argument('<what...>', 'a URL; or `tcp`, `tls` or `udp` and the address a connection or datagram comes from')
+    .usage(
+      '<URL> [options] | grpc <HOST:PORT/SERVICE/METHOD> [options] | tcp <SRC:PORT> [options] | tls <SRC:PORT> [options] | udp <SRC:PORT> [options]',
+    )
+    .argument(
+      '<what...>',
+      'a URL; or `grpc` and the place, service and method of a call; or `tcp`, `tls` or `udp` and the address a connection or datagram comes from',
+    )
   addConfigOptions(explain)
     .option('--config <file>', 'the config (default: shared/routes.ts, else routes.* here)')
     .option('-X, --request <method>', 'the method (default: GET, with --data POST)')
@@ -81,7 +89,10 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
       collectHeader,
     )
     .option('--answer-status <status>', 'its status (default: 200)', readStatus)
-    .option('--listener <name>', 'tcp, tls, udp: the listener (default: the only one of its kind)')
+    .option(
+      '--listener <name>',
+      'http, tcp, tls, udp: the listener (default: the only one of its kind; of a URL the edge, where there is one)',
+    )
     .option(
       '--to <address:port>',
       'tcp, tls, udp: where it connects to (default: where the listener listens)',
@@ -105,6 +116,10 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     .action((what: string[], options: RequestOptions & FlowOptions, command: Command) =>
       guarded(options, answer, async () => {
         const [kind, source] = what
+        if (kind === 'grpc') {
+          if (what.length !== 2) command.error('error: write it as: explain grpc HOST:PORT/SERVICE/METHOD')
+          return explainRequest(readUrl(source!, command), asCall(options), command, true)
+        }
         if (kind !== 'tcp' && kind !== 'tls' && kind !== 'udp') {
           if (what.length > 1) command.error('error: one URL at a time')
           return explainRequest(readUrl(kind!, command), options, command)
@@ -115,27 +130,40 @@ export function addExplain(program: Command, answer: (exitCode: number) => void)
     )
 }
 
-async function explainRequest(url: URL, options: RequestOptions, command: Command): Promise<number> {
-  const ready = await prepare(options, 'workers')
-  if (ready === undefined) return EXIT.problems
+/** @param isCall it has to be an `http` listener: gRPC is spoken there only */
+async function explainRequest(
+  url: URL,
+  options: RequestOptions & Pick<FlowOptions, 'listener'>,
+  command: Command,
+  isCall = false,
+): Promise<number> {
+  const config = await readConfig(options)
+  if (config === undefined) return EXIT.problems
+  const listener = httpListenerOf(config, options.listener, isCall, command)
+  const ready = prepareFor(config, options, listener === undefined ? 'workers' : 'relay')
   const keys = cookieKeysOf(ready.variables)
   const { table } = ready
   let request: Request
   try {
-    request = asRequest(url, options)
+    // At the relay the client is who the connection comes from, and nobody says so in a header.
+    request = asRequest(url, listener === undefined ? options : withoutClient(options))
   } catch (error) {
     return command.error(`error: ${error instanceof Error ? error.message : String(error)}`)
   }
-  const facts = readFacts(request, table, keys, Date.now())
+  const facts =
+    listener === undefined
+      ? readFacts(request, table, keys, Date.now())
+      : factsAtRelay(request, listener, options.client, table, keys)
   const token = ready.variables['FOURSEVEN_OPERATOR_TOKEN'] ?? ''
-  const isOperators = facts.path.startsWith(OPERATOR_PATH)
+  const sending = sendingOf(request, options, listener !== undefined)
+  const isOperators = listener === undefined && facts.path.startsWith(OPERATOR_PATH)
   const atDoor =
     refusalOf(request.url.length, request.headers, facts, table.instance) ??
     (isOperators && token !== '' ? 'operator' : undefined)
   const explanation =
     atDoor === undefined
-      ? explainHttp(table, facts, ready.observed, options.draw, sendingOf(request, options))
-      : explainAtDoor(table, facts, facts.listener, atDoor)
+      ? explainHttp(table, facts, ready.observed, options.draw, sending)
+      : explainAtDoor(table, facts, facts.listener, atDoor, sending)
   const notes = [
     ...(options.client !== undefined && facts.clientAddress !== options.client
       ? [`the listener does not believe the client address ${options.client}: see its clientAddress`]
@@ -151,6 +179,16 @@ async function explainRequest(url: URL, options: RequestOptions, command: Comman
   if (options.json === true) console.log(JSON.stringify({ ...explanation, ...stores, notes }, null, 2))
   else console.log([renderHttpExplanation(explanation), ...renderStores(stores)].join('\n'))
   return EXIT.ok
+}
+
+function withoutClient({ client: _, ...options }: RequestOptions): RequestOptions {
+  return options
+}
+
+/** The header that every call has; what is given says more. */
+function asCall<Options extends RequestOptions>(options: Options): Options {
+  const header = [['content-type', 'application/grpc'], ['te', 'trailers'], ...(options.header ?? [])] as const
+  return { ...options, request: 'POST', header }
 }
 
 /** What cache and compression make of it; empty where the rule has neither. */
@@ -191,11 +229,30 @@ function uncheckedCookies({ needs }: Table, facts: DoorFacts): string[] {
   ]
 }
 
-function sendingOf(request: Request, options: RequestOptions): Sending {
+function sendingOf(request: Request, options: RequestOptions, isAtRelay: boolean): Sending {
   const { headers } = request
   const length = options.data ?? lengthOf(headers)
   const body = length ?? (headers.has('transfer-encoding') ? 'of unknown length' : undefined)
-  return { body, isUpgrade: headers.has('upgrade') }
+  const isCall = isAtRelay && request.method === 'POST' && isGrpc(headers.get('content-type') ?? undefined)
+  return { body: isCall ? (body ?? 'of unknown length') : body, isUpgrade: headers.has('upgrade'), isCall }
+}
+
+/** The `http` listener that is asked; undefined is the edge, which takes what says nothing else. */
+function httpListenerOf(
+  config: Config,
+  named: string | undefined,
+  isCall: boolean,
+  command: Command,
+): string | undefined {
+  const names = config.listeners.filter(({ kind }) => kind === 'http').map(({ name }) => name)
+  if (named !== undefined && names.includes(named)) return named
+  const hasEdge = config.listeners.some(({ kind }) => kind === 'edge')
+  if (named === undefined && !isCall && (hasEdge || names.length === 0)) return undefined
+  if (named === undefined && names.length === 1) return names[0]
+  const known = names.length === 0 ? 'the config has none' : `there is ${names.join(', ')}`
+  return command.error(
+    `error: ${named === undefined ? 'name a --listener' : `no http listener is named "${named}"`}: ${known}`,
+  )
 }
 
 /** The options as curl means them. */
@@ -277,6 +334,12 @@ interface Ready {
 
 /** The plane's table with nothing observed yet; undefined when the config has errors, which are printed. */
 async function prepare(options: ExplainOptions, plane: keyof PlaneVariables): Promise<Ready | undefined> {
+  const config = await readConfig(options)
+  return config === undefined ? undefined : prepareFor(config, options, plane)
+}
+
+/** Undefined when it has errors, which are printed. */
+async function readConfig(options: ExplainOptions): Promise<Config | undefined> {
   const variables = variablesFor(options, false)
   const loaded = await loadConfig(options.config)
   const { config, problems } = judge(loaded, { variables, isLocal: true, isDeploy: false })
@@ -287,6 +350,11 @@ async function prepare(options: ExplainOptions, plane: keyof PlaneVariables): Pr
     console.error(`${shown}: ${paint('red', 'not ok')}, ${countProblems(problems)}`)
     return undefined
   }
+  return config
+}
+
+function prepareFor(config: Config, options: ExplainOptions, plane: keyof PlaneVariables): Ready {
+  const variables = variablesFor(options, false)
   const table = compile(partFor(config, plane), variables[plane])
   const observed = createObserved({ slots: table.slots.size, pools: table.pools.length, shared: false, firstTurn: 0 })
   return { table, observed, variables: { ...variables[plane] } }
@@ -366,6 +434,7 @@ Examples:
   fourseven explain https://app.example.com/ -b 'canary=always' -H 'accept-language: de'
   fourseven explain https://app.example.com/ --client 203.0.113.7 --country DE --draw 42 --json
   fourseven explain https://app.example.com/logo.svg --answer 'cache-control: max-age=60' --answer 'vary: accept'
+  fourseven explain grpc 127.0.0.1:50051/shop.Cart/Add -H 'x-tenant: a' --client 203.0.113.7
   fourseven explain tcp 203.0.113.7:40000 --listener echo
   fourseven explain tls 203.0.113.7:40000 --listener secure --sni app.example.com --alpn h2,http/1.1
   fourseven explain udp 203.0.113.7:40000 --listener dns

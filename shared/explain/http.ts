@@ -12,10 +12,11 @@ import type { RequestFacts } from '../decide/facts.ts'
 import { decideHttp, requestKey } from '../decide/http.ts'
 import { holds, matchedPrefix, matchHttp, pathHolds } from '../decide/match.ts'
 import { isMirrored } from '../decide/mirror.ts'
-import { reasons } from '../decide/reason.ts'
+import { type Reason, reasons } from '../decide/reason.ts'
 import { allowedOrigin } from '../http/cors.ts'
 import { overBody } from '../http/door-limits.ts'
 import { endpointUrl } from '../http/endpoint-url.ts'
+import { grpcRefusal, grpcStatusNames } from '../http/grpc-status.ts'
 import { endpointPath, redirectLocation } from '../http/paths.ts'
 import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
@@ -100,6 +101,8 @@ export type DecisionExplanation =
       readonly says: string
       /** More of the reason. */
       readonly details: string | undefined
+      /** `12 UNIMPLEMENTED`: how a gRPC call is answered. */
+      readonly grpcStatus?: string
     }
   | { readonly do: 'operator'; readonly says: string }
 
@@ -124,6 +127,8 @@ export interface Sending {
   /** Bytes of the body; undefined without one. */
   readonly body: number | 'of unknown length' | undefined
   readonly isUpgrade: boolean
+  /** A gRPC call at a door that knows what that is. */
+  readonly isCall: boolean
 }
 
 export interface RuleExplanation {
@@ -185,7 +190,7 @@ export function explainHttp(
       first === undefined || later[0] === undefined
         ? undefined
         : { step: decidingStep(first.rank, later[0].rank), over: later[0].match.rule.id },
-    decision: refusal ?? decisionWords(decision, table, facts),
+    decision: asStatus(refusal ?? decisionWords(decision, table, facts), sending),
     split: winner?.rule.action.do === 'forward' ? explainSplit(winner.rule.action, facts, draw) : undefined,
     pool,
     retry: tries,
@@ -203,6 +208,7 @@ export function explainAtDoor(
   facts: RequestFacts,
   listener: string | undefined,
   answer: ReplyDecision | 'operator',
+  sending: Sending = NOTHING,
 ): HttpExplanation {
   return {
     request: requestWords(table, facts),
@@ -213,7 +219,7 @@ export function explainAtDoor(
     decision:
       answer === 'operator'
         ? { do: 'operator', says: 'The operator routes answer: with the token, else 401.' }
-        : decisionWords(answer, table, facts),
+        : asStatus(decisionWords(answer, table, facts), sending),
     split: undefined,
     pool: undefined,
     retry: undefined,
@@ -316,6 +322,13 @@ function readValues(table: Table, facts: RequestFacts): Record<string, string | 
   ])
 }
 
+/** What a client of gRPC gets in place of an HTTP status. */
+function asStatus(words: DecisionExplanation, { isCall }: Sending): DecisionExplanation {
+  if (!isCall || words.do !== 'reply') return words
+  const number = grpcRefusal(words.reason as Reason | undefined, words.status)
+  return { ...words, grpcStatus: `${number} ${grpcStatusNames[number]}` }
+}
+
 function decisionWords(decision: HttpDecision, table: Table, facts: RequestFacts): DecisionExplanation {
   switch (decision.do) {
     case 'forward':
@@ -395,7 +408,9 @@ function triesOf(
   const bounds: readonly (readonly [attempts: number, why: string])[] = [
     [
       planHttp(retry, timeouts, method, 'none', draw).isRepeatable ? plan.attempts : 1,
-      `${method} is not sent again without retry.unsafe`,
+      sending.isCall
+        ? 'a call that its endpoint has begun on is not sent again without retry.unsafe'
+        : `${method} is not sent again without retry.unsafe`,
     ],
     [plan.isRepeatable ? plan.attempts : 1, 'a body that is not kept cannot be sent again'],
     [percent === 0 && (perSecond ?? retriesPerSecond.edge) === 0 ? 1 : plan.attempts, 'the retry budget is 0'],
@@ -500,5 +515,5 @@ function exposedBy(decision: HttpDecision): Readonly<Record<string, string>> {
   return { 'x-fourseven-route': rule.route, 'x-fourseven-variant': variant.name }
 }
 
-const NOTHING: Sending = { body: undefined, isUpgrade: false }
+const NOTHING: Sending = { body: undefined, isUpgrade: false, isCall: false }
 const NO_EDITS: Filters['request'] = { set: [], add: [], remove: [] }

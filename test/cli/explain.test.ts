@@ -317,3 +317,35 @@ routes:
     expect([kind.code, kind.stderr]).toEqual([2, expect.stringContaining('no tcp listener is named "dns"')])
   })
 })
+
+describe('an http listener of the relay', () => {
+  const config = 'examples/grpc/routes.ts'
+
+  test('is asked for a gRPC call by service and method, and says the status that it would get', async () => {
+    const asked = await explain('grpc', '127.0.0.1:50051/shop.Cart/Add', '--config', config)
+    expect(asked.decision).toMatchObject({ do: 'forward', rule: 'calls/cart', pool: 'cart' })
+    expect(asked.listener).toBe('calls')
+    const unknown = await explain('grpc', '127.0.0.1:50051/shop.Other/Add', '--config', config)
+    expect(unknown.decision).toMatchObject({ status: 404, grpcStatus: '12 UNIMPLEMENTED' })
+  })
+
+  test('is asked for a URL where there is no edge, by the client at the other end of the connection', async () => {
+    const asked = await explain('http://x.test/', '--client', '203.0.113.7', '--config', config)
+    expect(asked.listener).toBe('calls')
+    expect(asked.request.clientAddress).toBe('203.0.113.7')
+    expect(asked.decision).toMatchObject({ status: 404, reason: 'destination_not_found' })
+  })
+
+  test('is asked beside an edge when it is named', async () => {
+    const stacked = ['--config', 'examples/stacked/routes.ts'] as const
+    expect((await explain('http://x.test/', ...stacked)).listener).toBe('worker')
+    expect((await explain('http://x.test/', '--listener', 'door-b', ...stacked)).listener).toBe('door-b')
+    const { code, stderr } = await fourseven(['explain', 'grpc', 'x.test/a.B/C', ...stacked])
+    expect([code, stderr]).toEqual([2, expect.stringContaining('name a --listener: there is door-a, door-b')])
+  })
+
+  async function explain(...args: readonly string[]) {
+    const { stdout } = await fourseven(['explain', ...args, '--json'])
+    return JSON.parse(stdout)
+  }
+})

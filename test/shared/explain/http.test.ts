@@ -71,7 +71,7 @@ describe('the tries', () => {
     const { retry } = explain([{ pool: 'app', ...rule }], { ask: `${method} http://x.test/` }, sending, pool)
     return [retry!.attempts, retry!.why]
   }
-  const body = (bytes: Sending['body']): Sending => ({ body: bytes, isUpgrade: false })
+  const body = (bytes: Sending['body']): Sending => ({ body: bytes, isUpgrade: false, isCall: false })
 
   test('are those of the rule for a GET', () => {
     expect(retryOf({}, 'GET')).toEqual([2, undefined])
@@ -117,7 +117,7 @@ describe('the tries', () => {
     expect(copies('GET')).toEqual([50, true])
     expect(copies('POST', body(3))).toEqual([undefined, true])
     expect(copies('POST', body(65_537))).toEqual([undefined, false])
-    expect(copies('GET', { body: undefined, isUpgrade: true })).toEqual([undefined, false])
+    expect(copies('GET', { body: undefined, isUpgrade: true, isCall: false })).toEqual([undefined, false])
     expect(copies('GET', undefined, { endpoints: ['https://a.test'] })).toEqual([undefined, true])
   })
 

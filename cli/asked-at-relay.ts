@@ -26,6 +26,7 @@ export function factsAtRelay(
     peer: client,
     header: (name: string) => headers.get(name),
     country: () => undefined,
+    serverName: () => undefined,
     protocol: () => 'HTTP/2',
   }
   return readRequestFacts(arrived, table, cookieKeys, Date.now(), chance)

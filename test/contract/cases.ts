@@ -51,7 +51,112 @@ const pools = {
 
 const edge = { web: { kind: 'edge' } } as const
 
+/** What every gRPC call has. */
+const call = { 'content-type': 'application/grpc', te: 'trailers' }
+
 export const suites: readonly Suite[] = [
+  {
+    name: 'gRPC',
+    config: {
+      listeners: { calls: { kind: 'http', address: '127.0.0.1:0' } },
+      pools,
+      routes: [
+        {
+          name: 'calls',
+          rules: [
+            { name: 'add', match: { grpc: { service: 'shop.Cart', method: 'Add' } }, pool: 'one' },
+            { name: 'cart', match: { grpc: { service: 'shop.Cart' } }, pool: 'two' },
+            {
+              name: 'reads',
+              match: { grpc: { service: { regex: 'shop\\..*' }, method: { regex: 'Get.*' } } },
+              pool: 'three',
+            },
+            { name: 'ping', match: { grpc: { method: 'Ping' } }, pool: 'three' },
+            {
+              name: 'tenant',
+              match: { grpc: { service: 'shop.Cart', method: 'Add' }, header: { 'x-tenant-bin': 'AQI=' } },
+              pool: 'two',
+            },
+            { name: 'page', match: { path: '/shop.Cart' }, reply: { status: 200, body: 'a page' } },
+          ],
+        },
+      ],
+    },
+    cases: [
+      {
+        it: 'service and method together are an exact path',
+        ask: 'POST http://x.test/shop.Cart/Add',
+        with: call,
+        get: { rule: 'calls/add', pool: 'one' },
+      },
+      {
+        it: 'a service takes its other methods',
+        ask: 'POST http://x.test/shop.Cart/Remove',
+        with: call,
+        get: { rule: 'calls/cart', pool: 'two' },
+      },
+      {
+        it: 'and no service whose name is longer',
+        ask: 'POST http://x.test/shop.Carts/Remove',
+        with: call,
+        get: { rule: null },
+      },
+      {
+        it: 'names are compared with case',
+        ask: 'POST http://x.test/shop.cart/Remove',
+        with: call,
+        get: { rule: null },
+      },
+      {
+        it: 'a regex takes whole names',
+        ask: 'POST http://x.test/shop.Catalog/GetItem',
+        with: call,
+        get: { rule: 'calls/reads', pool: 'three' },
+      },
+      {
+        it: 'and comes before a service alone, as regexes come before prefixes',
+        ask: 'POST http://x.test/shop.Cart/GetAll',
+        with: call,
+        get: { rule: 'calls/reads' },
+      },
+      {
+        it: 'a method alone is taken of any service',
+        ask: 'POST http://x.test/other.Service/Ping',
+        with: call,
+        get: { rule: 'calls/ping' },
+      },
+      {
+        it: 'a content type with more behind it is gRPC',
+        ask: 'POST http://x.test/shop.Cart/Add',
+        with: { ...call, 'content-type': 'application/grpc+proto' },
+        get: { rule: 'calls/add' },
+      },
+      {
+        it: 'metadata of bytes is compared padded or not',
+        ask: 'POST http://x.test/shop.Cart/Add',
+        with: { ...call, 'x-tenant-bin': 'AQI' },
+        get: { rule: 'calls/tenant', pool: 'two' },
+      },
+      {
+        it: 'and other bytes are others',
+        ask: 'POST http://x.test/shop.Cart/Add',
+        with: { ...call, 'x-tenant-bin': 'AQM=' },
+        get: { rule: 'calls/add' },
+      },
+      {
+        it: 'what is no POST is no call',
+        ask: 'GET http://x.test/shop.Cart/Add',
+        with: call,
+        get: { rule: 'calls/page', status: 200 },
+      },
+      {
+        it: 'nor is another content type, gRPC-Web not either',
+        ask: 'POST http://x.test/shop.Cart/Add',
+        with: { 'content-type': 'application/grpc-web' },
+        get: { rule: 'calls/page', status: 200 },
+      },
+    ],
+  },
   {
     name: 'regexes',
     config: {

@@ -10,7 +10,9 @@ import { parse } from '../../shared/config/parse.ts'
 import { clientHello } from '../support/client-hello.ts'
 import { type Case, suites } from './cases.ts'
 
-const flows = suites.filter(({ config }) => Object.values(config.listeners).some(({ kind }) => kind !== 'edge'))
+const flows = suites.filter(({ config }) =>
+  Object.values(config.listeners).some(({ kind }) => kind !== 'edge' && kind !== 'http'),
+)
 
 describe.each(flows)('relay: $name', ({ config: written, cases }) => {
   const closing: (() => unknown)[] = []

@@ -23,7 +23,7 @@ export function requestFacts(table: Table, asked: Asked): RequestFacts {
   const cookie = headers.get('cookie')
   const from = asked.from === undefined ? undefined : parseAddress(asked.from)
   return {
-    door: EDGE_DOOR,
+    door: [...table.httpDoors.keys()][0] ?? EDGE_DOOR,
     scheme: url.protocol === 'https:' ? 'https' : 'http',
     host: url.hostname.replace(/\.$/, ''),
     port: Number(url.port),

@@ -80,7 +80,8 @@ export class UdpDoor implements Door {
   renew(listener: FlowListener): void {
     this.listener = listener
     this.isPlain = isPlain(listener)
-    this.leastIdleMs = leastIdle(listener)
+    // Sessions that go by a rule of before may have to end sooner than any of now.
+    this.leastIdleMs = Math.min(this.leastIdleMs, leastIdle(listener))
   }
 
   /** No session begins any more. Those that are open go on, until they are idle or cut. */

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { descriptorProblem, portProblem } from '../../cli/descriptors.ts'
 import { takeSockets } from '../../relay/handover.ts'
 import { parse } from '../../shared/config/parse.ts'
+import { udpClient, udpNamed } from '../relay/udp-lab.ts'
 import { folderWith, fourseven, startFourseven } from './command.ts'
 
 interface Started {
@@ -191,6 +192,35 @@ export default { listeners: { db: { kind: 'tcp', address: \`127.0.0.1:\${port}\`
       message: expect.stringContaining('28000 sessions need 28130'),
       mend: expect.stringContaining('lower maxSessions.'),
     })
+  })
+})
+
+describe('a dry run', () => {
+  test('says how many sessions of which rule and endpoint would move, and as JSON which ones', async () => {
+    const [a, b] = [await udpNamed('a'), await udpNamed('b')]
+    const config = (ports: readonly number[]) =>
+      JSON.stringify({
+        threads: 1,
+        listeners: { door: { kind: 'udp', address: '127.0.0.1:0' } },
+        pools: { pool: { endpoints: ports.map(port => ({ name: `e${port}`, address: `udp://127.0.0.1:${port}` })) } },
+        routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
+      })
+    const folder = folderWith({ 'r.json': config([a.port, b.port]), 'next.json': config([a.port]) })
+    const { port, operator } = await startRelay(join(folder, 'r.json'))
+    const clients = await Promise.all(Array.from({ length: 6 }, () => udpClient(port)))
+    const before = await Promise.all(clients.map(client => client.ask('1')))
+    const place = `127.0.0.1:${operator}`
+    const dry = await fourseven(['reload', '--dry-run', join(folder, 'next.json'), '--operator', place])
+    expect(dry.stdout).toContain(`3 sessions of route/0 on e${b.port} move with the next datagram`)
+    const json = await fourseven(['reload', '--dry-run', join(folder, 'next.json'), '--operator', place, '--json'])
+    const { moving, drained } = JSON.parse(json.stdout) as {
+      moving: { sessions: number; ids: number[] }[]
+      drained: number
+    }
+    expect([moving.length, moving[0]!.sessions, moving[0]!.ids.length, drained]).toEqual([1, 3, 3, 0])
+    expect(await Promise.all(clients.map(client => client.ask('2')))).toEqual(
+      before.map(text => text.replace('1', '2')),
+    )
   })
 })
 

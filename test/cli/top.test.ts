@@ -65,6 +65,22 @@ test('the screen fits the terminal, whatever its size', () => {
   }
 })
 
+test('a session is told from a connection', () => {
+  const seen = sample(1000, [1, 2])
+  const [one, two] = seen.flows.flows
+  const flows = [{ ...one!, transport: 'udp' as const, listener: 'dns' }, two!]
+  const text = renderTop(viewOf({ ...seen, flows: { total: 2, flows, next: null } }, undefined), {
+    columns: 200,
+    rows: 20,
+  })
+  expect(
+    text
+      .filter(line => line.includes('192.0.2.7:400'))
+      .map(line => /(dns \(udp\)|door) /.exec(line)?.[1])
+      .sort(),
+  ).toEqual(['dns (udp)', 'door'])
+})
+
 test('an address that a PROXY header brought cannot move the cursor', () => {
   const seen = sample(1000, [1])
   const flows = [{ ...seen.flows.flows[0]!, clientAddress: 'unix:\u001b[2J\u0007' }]

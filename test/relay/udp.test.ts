@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { liveFlows } from '../../relay/live.ts'
 import { openMetrics } from '../../relay/metrics.ts'
+import { UdpSocket } from '../../relay/udp-socket.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { closeSocket, udpClient, udpConfig, udpEndpoint, udpLab, udpLabOf, udpNamed, until } from './udp-lab.ts'
 
@@ -363,4 +364,29 @@ test('sessions are among the live flows, with what they have passed on', async (
   expect(text).toContain('fourseven_sessions_open{listener="door"} 1')
   expect(text).toContain('fourseven_datagrams_total{direction="in"} 1')
   expect(text).not.toContain('fourseven_connections_open{')
+})
+
+test('an endpoint may be at an address of IPv6', async () => {
+  const six = new UdpSocket(6)
+  six.bind('::1', 0)
+  six.onDatagram = (bytes, address, port) => six.sendTo(Buffer.concat([Buffer.from('six:'), bytes]), address, port)
+  six.listen()
+  onTestFinished(() => six.close())
+  const { config } = parse({
+    listeners: { door: { kind: 'udp', address: '127.0.0.1:0' } },
+    pools: { pool: { endpoints: [`udp://[::1]:${six.local().port}`] } },
+    routes: [{ name: 'route', listener: 'door', pool: 'pool' }],
+  })
+  const { port } = await udpLabOf(config)
+  expect(await (await udpClient(port)).ask('1')).toBe('six:1')
+})
+
+test('sessions of a rule that left end when they are idle, also when the listener has no rule any more', async () => {
+  const a = await udpNamed('a')
+  const { port, relay, recorded } = await udpLab([a.port], { route: { timeouts: { idle: '500ms' } } })
+  const client = await udpClient(port)
+  await client.ask('1')
+  await relay.reload({ ...udpConfig([a.port]), routes: [], pools: [] }, {})
+  expect((await recorded(1))[0]).toMatchObject({ reason: 'idle_timeout', clientPort: client.port })
+  expect(relay.plane.flows.size).toBe(0)
 })

@@ -31,13 +31,11 @@ const withKnot = needs('knotd', 'dig')
 withKnot('dig gets from two name servers behind the relay what they say themselves', async () => {
   const behind = [await knot(zone, zoneLines), await knot(zone, zoneLines)]
   const door = await relayProgram(udpTo(behind, { session: { requests: 1, responses: 1 } }))
-  expect(await dig(door.port, '+short', 'host-7.big.example', 'A')).toBe('10.2.0.7\n')
+  for (let i = 0; i < 4; i++) expect(await dig(door.port, '+short', 'host-7.big.example', 'A')).toBe('10.2.0.7\n')
   expect(await dig(door.port, '+noall', '+comments', `nobody.${zone}`)).toContain('status: NXDOMAIN')
-  const records = await door.until(isRecord, 2)
-  expect(records.map(({ reason, datagramsIn, datagramsOut }) => [reason, datagramsIn, datagramsOut])).toEqual([
-    ['done', 1, 1],
-    ['done', 1, 1],
-  ])
+  const records = await door.until(isRecord, 5)
+  for (const record of records) expect(record).toMatchObject({ reason: 'done', datagramsIn: 1, datagramsOut: 1 })
+  // Of four questions one thread has two, and takes turns.
   expect(new Set(records.map(({ endpoint }) => endpoint)).size).toBe(2)
 })
 
@@ -101,7 +99,9 @@ test('one of four endpoints dies in silence: after its probe says so it gets not
     }
   }
   const lost = before.filter(text => text.startsWith('2')).length
-  expect(lost).toBe(50)
+  // A quarter of them, as the turns of the threads have it.
+  expect(lost).toBeGreaterThanOrEqual(45)
+  expect(lost).toBeLessThanOrEqual(55)
   expect(await metric(door, 'fourseven_session_moves_total{listener="door"}')).toBe(lost)
 }, 60_000)
 

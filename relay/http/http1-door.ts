@@ -191,9 +191,9 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
     if (end === -1) return this.waitForHead(bytes)
     this.wait(0, nothing)
     this.early = bytes.subarray(end + 4)
-    const { maxUrlBytes, maxHeaderBytes } = this.terms.limits
-    if (end > maxUrlBytes + maxHeaderBytes + roomForLine) {
-      this.refuse({ status: 431, details: 'the header is too long' })
+    const over = this.tooLong(bytes, end)
+    if (over !== undefined) {
+      this.refuse(over)
       return true
     }
     const head = readRequestHead(bytes.toString('latin1', 0, end))
@@ -206,7 +206,8 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
     const body = framing === 0 ? undefined : new Body(this)
     const exchange = new Http1Exchange(this, head.method, head.target, head.isHttp10, head.fields, framing, body)
     this.exchange = exchange
-    if (!keepsAlive(head.isHttp10, head.fields)) this.isClosing = true
+    // What follows a request that cannot be read rightly may be a part of it.
+    if (exchange.malformed !== undefined || !keepsAlive(head.isHttp10, head.fields)) this.isClosing = true
     if (body !== undefined) {
       this.reader = new BodyReader(framing)
       if (this.early.length > 0) this.takeBody()
@@ -217,20 +218,25 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
 
   /** Always false, but for bytes that can become no header. */
   private waitForHead(bytes: Buffer): boolean {
-    const { maxUrlBytes, maxHeaderBytes } = this.terms.limits
-    if (bytes.length > maxUrlBytes + maxHeaderBytes + roomForLine) {
-      const details = bytes.includes(0x0a) ? 'the header is too long' : 'the request line is too long'
-      this.refuse({ status: 431, details })
-      return true
-    }
-    const bare = firstBare(bytes)
-    if (bare !== undefined) {
-      this.refuse(bare)
+    const refused = this.tooLong(bytes, bytes.length) ?? firstBare(bytes)
+    if (refused !== undefined) {
+      this.refuse(refused)
       return true
     }
     if (!this.isHeadDue) this.wait(this.terms.headerTimeoutMs, () => this.late())
     this.isHeadDue = true
     return false
+  }
+
+  /** Beyond what `limits` could allow: then it is not even read. */
+  private tooLong(bytes: Buffer, length: number): Malformed | undefined {
+    const { maxUrlBytes, maxHeaderBytes } = this.terms.limits
+    const line = bytes.indexOf('\r\n')
+    if ((line === -1 ? length : line) > maxUrlBytes + roomForLine) {
+      return { status: 414, details: 'the request line is too long' }
+    }
+    if (length <= maxUrlBytes + maxHeaderBytes + roomForLine) return undefined
+    return { status: 431, details: 'the header is too long' }
   }
 
   private refuse(malformed: Malformed): void {

@@ -4,7 +4,7 @@ import { Fields, tokenOf } from './fields.ts'
 
 /** Why a message is refused. */
 export interface Malformed {
-  readonly status: 400 | 417 | 431 | 501 | 505
+  readonly status: 400 | 414 | 417 | 431 | 501 | 505
   readonly details: string
 }
 

@@ -18,6 +18,7 @@ export class Http2Connection implements HttpConnection {
   readonly facts: FlowFacts
   readonly scheme: 'http' | 'https'
   readonly session: ServerHttp2Session
+  private readonly socket: Socket
   open = 0
   served = 0
   /** Why it was ended, where its client is to blame. */
@@ -34,6 +35,7 @@ export class Http2Connection implements HttpConnection {
     serve: ServeExchange,
     onClosed: (connection: Http2Connection) => void,
   ) {
+    this.socket = socket
     this.facts = facts
     this.scheme = scheme
     this.session = performServerHandshake(socket, {
@@ -72,16 +74,24 @@ export class Http2Connection implements HttpConnection {
    */
   drain(): void {
     if (!this.session.destroyed && !this.session.closed) this.session.close()
+    this.hurry()
   }
 
   cut(): void {
     this.session.destroy()
+    this.socket.destroy()
+  }
+
+  /** Node waits for the client to close its side of a session that is over; some never do. */
+  private hurry(): void {
+    if (this.open === 0 && this.session.closed) setTimeout(() => this.socket.destroy(), lingerMs).unref()
   }
 
   ended(): void {
     this.open -= 1
     if (this.open > 0) return
     this.idle.refresh()
+    this.hurry()
   }
 
   private wait(ms: number): void {
@@ -221,6 +231,8 @@ class Http2Exchange implements Exchange, Sink {
     if (lastWords !== undefined && stream.headersSent && !stream.writableEnded) this.finish(lastWords, false)
     else {
       this.isAborted = true
+      if (!this.isWhole) this.onSent(false)
+      this.isWhole = true
       stream.close(constants.NGHTTP2_INTERNAL_ERROR)
     }
   }
@@ -319,6 +331,8 @@ const asItIs: object = { sendDate: false }
 const pseudoFields = 8
 /** So many times what is allowed is still read, so that it can be answered and counted; beyond that the stream is reset. */
 const seenTooMuch = 4
+/** For a client that was told of the end. */
+const lingerMs = 2_000
 /** As in nginx. */
 const mostStreams = 128
 /** The high-water mark of a direction. */

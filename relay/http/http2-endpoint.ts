@@ -12,6 +12,7 @@ import { fieldsOf, headersOf } from './http2-fields.ts'
 
 export class Http2Endpoint {
   readonly session: ClientHttp2Session
+  private readonly socket: Socket
   open = 0
   isClosed = false
   private isLeaving = false
@@ -27,6 +28,7 @@ export class Http2Endpoint {
    * @param onClosed may not be asked any more
    */
   constructor(socket: Socket, onRoom: () => void, onClosed: (endpoint: Http2Endpoint) => void) {
+    this.socket = socket
     this.onRoom = onRoom
     this.onClosed = onClosed
     this.session = connect('http://endpoint', {
@@ -58,7 +60,7 @@ export class Http2Endpoint {
   ended(): void {
     this.open -= 1
     this.lastUsed = performance.now()
-    if (this.isLeaving && this.open === 0) this.session.close()
+    if (this.isLeaving && this.open === 0) this.end()
     this.onRoom()
   }
 
@@ -66,11 +68,19 @@ export class Http2Endpoint {
   leave(): void {
     if (this.isLeaving) return
     this.isLeaving = true
-    if (this.open === 0) this.session.close()
+    if (this.open === 0) this.end()
+  }
+
+  /** Node waits for the endpoint to close its side; some never do. */
+  private end(): void {
+    this.session.close()
+    setTimeout(() => this.socket.destroy(), lingerMs).unref()
+    this.closed()
   }
 
   destroy(): void {
     this.session.destroy()
+    this.socket.destroy()
   }
 
   /** An endpoint that is gone without a word answers no ping; one that nobody asks is let go. */
@@ -236,3 +246,4 @@ const firstStreams = 100
 const mostStreams = 1_000
 const pingMs = 20_000
 const idleMs = 60_000
+const lingerMs = 1_000

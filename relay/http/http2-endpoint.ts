@@ -16,6 +16,8 @@ export class Http2Endpoint {
   open = 0
   isClosed = false
   private isLeaving = false
+  /** The endpoint's SETTINGS have come. */
+  private hasSettings = false
   private lastUsed = performance.now()
   private isPinged = false
   private readonly watching: NodeJS.Timeout
@@ -40,6 +42,10 @@ export class Http2Endpoint {
     session.setLocalWindowSize(sessionWindow)
     session.on('error', nothing)
     session.on('goaway', () => this.leave())
+    session.once('remoteSettings', () => {
+      this.hasSettings = true
+      onRoom()
+    })
     session.once('close', () => this.closed())
     session.unref()
     this.watching = setInterval(() => this.look(), pingMs).unref()
@@ -48,7 +54,9 @@ export class Http2Endpoint {
   /** Whether one more stream fits, as the endpoint allows. */
   get hasRoom(): boolean {
     if (this.isClosed || this.isLeaving || this.session.closed) return false
-    return this.open < Math.min(this.session.remoteSettings?.maxConcurrentStreams ?? firstStreams, mostStreams)
+    // Before the endpoint has said how many it takes one stream is safe; what is too many would be refused.
+    if (!this.hasSettings) return this.open === 0
+    return this.open < Math.min(this.session.remoteSettings.maxConcurrentStreams ?? mostStreams, mostStreams)
   }
 
   ask(question: Question, asker: Asker): Call {
@@ -241,8 +249,6 @@ const endOfStream = constants.NGHTTP2_FLAG_END_STREAM
 /** The high-water mark of a direction. */
 const streamWindow = 262_144
 const sessionWindow = 4_194_304
-/** Before the endpoint has said how many it takes (RFC 9113 section 6.5.2 recommends at least so many). */
-const firstStreams = 100
 const mostStreams = 1_000
 const pingMs = 20_000
 const idleMs = 60_000

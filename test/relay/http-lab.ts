@@ -33,6 +33,8 @@ export async function httpLab(endpoints: readonly string[], parts: Parts = {}): 
   const relay = await startRelay({
     config: configOf(endpoints, written),
     variables: {},
+    // Each thread has connections of its own: with one they can be counted.
+    threads: 1,
     onRecord: record => flows.push(record),
     onRequest: record => records.push(record),
     ...options,

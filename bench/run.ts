@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
+import { runCache } from './cache.bench.ts'
 import { runDecide } from './decide.bench.ts'
 import { runEdge } from './edge.bench.ts'
 import { runHttp } from './http.bench.ts'
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<
   edge: runEdge,
   http: runHttp,
   kernel: runKernel,
+  cache: runCache,
   'relay-throughput': runRelayThroughput,
   'relay-messages': runRelayMessages,
   'relay-connections': runRelayConnections,

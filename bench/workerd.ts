@@ -27,6 +27,8 @@ export interface WorkerdOptions {
   readonly bindings: Readonly<Record<string, string>>
   /** Else the log goes to /dev/null. */
   readonly keepsLog: boolean
+  /** A Worker that answers the Cache API, in the same process; without it there is no Cache API. */
+  readonly cache?: string
 }
 
 /** Starts it on a free port, with the compatibility date and flags of wrangler.toml and the network open to this machine. */
@@ -34,7 +36,8 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const folder = await mkdtemp(join(tmpdir(), 'fourseven-bench-'))
   const files = Object.entries(options.modules).map(([name, source], at) => ({ name, source, file: `${at}.js` }))
   for (const { file, source } of files) await writeFile(join(folder, file), source)
-  await writeFile(join(folder, 'workerd.capnp'), await capnpOf(files, options.bindings))
+  if (options.cache !== undefined) await writeFile(join(folder, 'cache.js'), options.cache)
+  await writeFile(join(folder, 'workerd.capnp'), await capnpOf(files, options.bindings, options.cache !== undefined))
 
   const child = spawn(BINARY, ['serve', 'workerd.capnp', '--control-fd=3'], {
     cwd: folder,
@@ -80,26 +83,29 @@ async function listening(child: ChildProcess): Promise<number> {
 async function capnpOf(
   files: readonly { readonly name: string; readonly file: string }[],
   bindings: Readonly<Record<string, string>>,
+  hasCache: boolean,
 ): Promise<string> {
   const toml = parseToml(await readFile(new URL('../wrangler.toml', import.meta.url), 'utf8'))
   const text = JSON.stringify
   const modules = files.map(({ name, file }) => `(name = ${text(name)}, esModule = embed ${text(file)})`)
   const flags = (toml['compatibility_flags'] as string[]).map(flag => text(flag))
   const bound = Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`)
+  const dates = `compatibilityDate = ${text(toml['compatibility_date'])}, compatibilityFlags = [${flags.join(', ')}]`
+  const cache = `const cache :Workerd.Worker = (modules = [(name = "cache.js", esModule = embed "cache.js")], ${dates});`
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = .worker),
+    (name = "main", worker = .worker),${hasCache ? '\n    (name = "cache", worker = .cache),' : ''}
     (name = "internet", network = (allow = ["public", "private"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
   modules = [${modules.join(', ')}],
-  compatibilityDate = ${text(toml['compatibility_date'])},
-  compatibilityFlags = [${flags.join(', ')}],
-  bindings = [${bound.join(', ')}],
+  ${dates},
+  bindings = [${bound.join(', ')}],${hasCache ? '\n  cacheApiOutbound = "cache",' : ''}
 );
+${hasCache ? cache : ''}
 `
 }
 

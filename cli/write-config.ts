@@ -26,7 +26,8 @@ export function formatConfig(config: ConfigInput, format: ConfigFormat, origin: 
   if (format === 'json') return `${JSON.stringify(config, null, 2)}\n`
   if (format === 'yaml') return `# ${line}\n${writeYaml(config)}`
   const body = JSON.stringify(config, null, 2).replace(/^(\s*)"([A-Za-z_$][\w$]*)":/gm, '$1$2:')
-  return `// ${line}\n\nimport { defineConfig } from 'fourseven'\n\nexport default defineConfig(${body})\n`
+  // Types alone, so that the file can be loaded where the package is not installed.
+  return `// ${line}\n\nimport type { ConfigInput } from 'fourseven'\n\nexport default ${body} satisfies ConfigInput\n`
 }
 
 export function writeText(text: string, output: string): void {

@@ -1,5 +1,6 @@
 // What NAT and direct server return have in common: which pool a flow goes to, as rules, and which endpoint, as a map.
 
+import { kernelKey, kernelSeed } from '../../shared/decide/kernel.ts'
 import { flowSlots } from '../../shared/pool/flow-slots.ts'
 import { maglevSize } from '../../shared/pool/maglev.ts'
 import type { Observed } from '../../shared/pool/observed.ts'
@@ -23,11 +24,11 @@ export function poolsOf(listener: KernelListener): Pool[] {
 }
 
 export function lanesOf(listener: KernelListener, id: string): Lane[] {
-  return poolsOf(listener).map(pool => ({ pool, name: `${id}.to.${plain(pool.name)}`, key: keyOf(listener, pool) }))
-}
-
-function keyOf({ kernel }: KernelListener, { balance }: Pool): 'flow' | 'address' {
-  return kernel.key ?? (balance.by === 'hash' && balance.key.from === 'address' ? 'address' : 'flow')
+  return poolsOf(listener).map(pool => ({
+    pool,
+    name: `${id}.to.${plain(pool.name)}`,
+    key: kernelKey(listener.kernel, pool),
+  }))
 }
 
 /** One rule for each match, in rank order; a split is a draw by client address, of the split's own slots. */
@@ -50,7 +51,7 @@ function splitDraw({ seed, slots }: Split, family: 4 | 6, laneOf: (owner: number
     const end = (slots.starts[at + 1] ?? SLOT_COUNT) - 1
     return `${start === end ? start : `${start}-${end}`} : goto ${laneOf(slots.owners[at]!)}`
   })
-  return `jhash ${addressKey(family)} mod ${SLOT_COUNT} seed ${seed & 0x7fff_ffff} vmap { ${ranges.join(', ')} }`
+  return `jhash ${addressKey(family)} mod ${SLOT_COUNT} seed ${kernelSeed(seed)} vmap { ${ranges.join(', ')} }`
 }
 
 /**

@@ -5,10 +5,11 @@ import { next, whyNone } from '../pool/balance.ts'
 import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'
 import type { Endpoint, Pool } from '../pool/pool.ts'
-import type { FlowListener } from '../table/table.ts'
+import type { FlowListener, FlowMatch } from '../table/table.ts'
 import { splitKeyOf } from '../wire/address.ts'
 import type { FlowDecision } from './decision.ts'
 import type { FlowFacts } from './facts.ts'
+import { kernelEndpoint, kernelKey, kernelVariant } from './kernel.ts'
 import { matchFlow } from './match.ts'
 import { chooseVariant, type SplitFacts } from './variant.ts'
 
@@ -17,6 +18,7 @@ export function decideFlow(listener: FlowListener, facts: FlowFacts, observed: O
   const match = matchFlow(listener, facts)
   if (match === undefined) return NO_ROUTE[whyNoRoute(facts)]
   const rule = match.rule
+  if (listener.kernel !== undefined) return decideKernel(listener.kernel, match, facts, observed)
   const variant =
     rule.split === undefined
       ? rule.variants[0]!
@@ -25,6 +27,23 @@ export function decideFlow(listener: FlowListener, facts: FlowFacts, observed: O
   const key = flowKey(pool, facts)
   const first = next(pool, UNTRIED, observed, facts.now, draw, key)
   if (first === undefined) return { do: 'refuse', rule, reason: whyNone(pool, UNTRIED, observed, facts.now), pool }
+  return { do: 'forward', rule, match, variant, pool, first, key }
+}
+
+/** No program decides there: this says what the kernel will do. */
+function decideKernel(
+  kernel: NonNullable<FlowListener['kernel']>,
+  match: FlowMatch,
+  facts: FlowFacts,
+  observed: Observed,
+): FlowDecision {
+  const { rule } = match
+  const variant = kernelVariant(rule, facts.address)
+  const { pool } = variant
+  const first = kernelEndpoint(kernel, pool, facts, observed)
+  if (first === undefined) return { do: 'refuse', rule, reason: whyNone(pool, UNTRIED, observed, facts.now), pool }
+  const { clientAddress, clientPort } = facts
+  const key = kernelKey(kernel, pool) === 'flow' ? `${clientAddress} ${clientPort}` : splitKeyOf(facts.address!)
   return { do: 'forward', rule, match, variant, pool, first, key }
 }
 

@@ -5,6 +5,7 @@ import type { SessionCounts, SessionKey } from '../config/parse.ts'
 import type { FlowDecision } from '../decide/decision.ts'
 import type { FlowFacts } from '../decide/facts.ts'
 import { decideFlow, flowKey, splitFacts } from '../decide/flow.ts'
+import { kernelSplitSlot, kernelVariant } from '../decide/kernel.ts'
 import { flowFailure, matchFlow } from '../decide/match.ts'
 import { reasons } from '../decide/reason.ts'
 import type { Draw } from '../pool/draw.ts'
@@ -56,10 +57,15 @@ export interface FlowExplanation {
 export function explainFlow(listener: FlowListener, facts: FlowFacts, observed: Observed, draw: Draw): FlowExplanation {
   const decision = decideFlow(listener, facts, observed, draw)
   const winner = matchFlow(listener, facts)
-  const key = decision.do === 'refuse' ? undefined : flowKey(decision.pool, facts)
-  const pool =
+  const isKernels = listener.kernel !== undefined
+  const key = decision.do === 'refuse' ? undefined : isKernels ? decision.key : flowKey(decision.pool, facts)
+  const found =
     decision.do === 'refuse' ? undefined : explainPool(decision.pool, decision.first, observed, facts.now, draw, key)
-  const isOpen = pool !== undefined && goesByFlow(decision.pool) && pool.order.length > 1 && !knowsLocal(facts)
+  // The kernel tries nobody else.
+  const pool =
+    found === undefined || !isKernels ? found : { ...found, balance: kernelBalance, order: found.order.slice(0, 1) }
+  const isOpen =
+    !isKernels && pool !== undefined && goesByFlow(decision.pool) && pool.order.length > 1 && !knowsLocal(facts)
   return {
     flow: {
       listener: listener.name,
@@ -83,11 +89,21 @@ export function explainFlow(listener: FlowListener, facts: FlowFacts, observed: 
     decision:
       decision.do === 'refuse'
         ? refusalWords(decision)
-        : forwardWords(decision, pool, isOpen, draw, listener.sessionKey !== undefined),
-    split: winner === undefined ? undefined : explainSplit(winner.rule, splitFacts(facts), draw),
+        : forwardWords(decision, pool, isOpen, draw, isKernels || listener.sessionKey !== undefined),
+    split: winner === undefined ? undefined : splitWords(listener, winner, facts, draw),
     pool: isOpen ? undefined : pool,
   }
 }
+
+function splitWords(listener: FlowListener, { rule }: FlowMatch, facts: FlowFacts, draw: Draw) {
+  const explained = explainSplit(rule, splitFacts(facts), draw)
+  const { split } = rule
+  if (listener.kernel === undefined || explained === undefined || facts.address === undefined) return explained
+  const slot = kernelSplitSlot(split!, facts.address)
+  return { ...explained, slot, chosen: kernelVariant(rule, facts.address).name }
+}
+
+const kernelBalance = "slots by the kernel's hash"
 
 /** A listener on every address, on a name or on a free port does not say where its clients connect to. */
 function knowsLocal({ localAddress, localPort }: FlowFacts): boolean {

@@ -48,7 +48,7 @@ export function udpLab(ports: readonly number[], words: UdpWords = {}): Promise<
 
 export async function udpLabOf(
   config: Config,
-  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'resolveName'>> = {},
+  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onThread' | 'resolveName'>> = {},
 ): Promise<UdpLab> {
   const records: FlowRecord[] = []
   const relay = await startRelay({ ...options, config, variables: {}, onRecord: record => records.push(record) })

@@ -149,6 +149,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
     await relay.stop({ drainMs: 0 })
     throw error
   }
+  if (taken !== undefined) await relay.adoptSessions(await taken.sessions())
   await taken?.confirm()
   relay.keepInherited()
   for (const [name, { host, port }] of relay.addresses) {
@@ -220,13 +221,13 @@ async function untilItShouldEnd(
   }
   process.on('SIGTERM', end).on('SIGINT', end)
   if (options.takeover === undefined) return ended
-  const sockets = () =>
+  const listening = () =>
     operator === undefined
       ? relay.listening()
       : [...relay.listening(), [operatorKey(options.operator!), operator.handle()] as const]
   const path = resolve(options.takeover)
   try {
-    const offer = await offerSockets(path, sockets, () => {
+    const offer = await offerSockets(path, { ...relay, listening }, () => {
       report.say('another relay has taken over', { event: 'taken_over' })
       // Now, not after the next turn of the loop: whatever comes from here on is the other one's.
       void relay.stop({ drainMs: options.drainTimeout, isHandedOver: true })

@@ -19,7 +19,7 @@ import type { FlowRecord } from './record.ts'
 import { fatesUnder, goneFlows, goneRequests, type Reloaded } from './reload.ts'
 import { blind } from './tcp.ts'
 import { tlsKind } from './tls.ts'
-import { UdpDoor } from './udp.ts'
+import { type PausedSession, UdpDoor } from './udp.ts'
 import { callAll, type FarRooms, openWaitingRooms } from './waiting.ts'
 
 export interface DoorsOptions {
@@ -39,6 +39,12 @@ export interface DoorsOptions {
   readonly threads: number
   /** Where flows of all threads wait; undefined: nowhere else than here. */
   readonly far?: FarRooms
+}
+
+/** A session of another process, or of another thread, for the door that has its listener here. */
+export interface GivenSession extends Omit<PausedSession, 'handle'> {
+  readonly listener: string
+  readonly handle: object | undefined
 }
 
 export interface Prepared extends Pick<Reloaded, 'drained' | 'moving'> {
@@ -101,14 +107,18 @@ export class Doors {
   /**
    * Opens the door of a listener of the table in force; one of that name that was there before closes. Resolves with the
    * system's error when it cannot accept there.
+   *
+   * @param isHeld datagrams are not heard before `resumeSessions`: the sessions that they are of are still to come
    */
   async accept(
     name: string,
     memory: GateMemory,
     handles: readonly BoundHandle[],
+    isHeld = false,
   ): Promise<NodeJS.ErrnoException | undefined> {
     const listener = this.plane.table.flowListeners.get(name)!
     const door = makeDoor(this.http, listener, new Gate(memory, this.thread), this.tls)
+    if (isHeld && door instanceof UdpDoor) door.hold()
     for (const handle of handles) {
       const error = await door.listen(handle)
       if (error === undefined) continue
@@ -184,6 +194,35 @@ export class Doors {
   cut(endpointId: string): void {
     for (const flow of this.plane.flows) if (flow.endpoint?.id === endpointId) flow.cut('drained')
     for (const request of this.http.requests) if (request.endpoint?.id === endpointId) request.cut('drained')
+  }
+
+  /** Hears no datagram any more, and gives every session with its socket. Then `resumeSessions` or `leaveSessions`. */
+  pauseSessions(): readonly (PausedSession & { readonly listener: string })[] {
+    return this.udpDoors().flatMap(door => door.pause().map(session => ({ ...session, listener: door.name })))
+  }
+
+  resumeSessions(): void {
+    for (const door of this.udpDoors()) door.resume()
+  }
+
+  /** Another has the sessions: they end here without a record. */
+  async leaveSessions(): Promise<void> {
+    for (const door of this.udpDoors()) await door.leave()
+  }
+
+  /** How many of the sessions could be taken up. */
+  adoptSessions(sessions: readonly GivenSession[]): number {
+    let adopted = 0
+    for (const { listener, socket, saved, handle } of sessions) {
+      const door = this.open.get(listener)
+      if (door instanceof UdpDoor && door.adopt(saved, handle, socket)) adopted += 1
+      else (handle as BoundHandle | undefined)?.close()
+    }
+    return adopted
+  }
+
+  private udpDoors(): UdpDoor[] {
+    return [...this.open.values()].filter(door => door instanceof UdpDoor)
   }
 
   /** At once, in this turn of the event loop. */

@@ -2,11 +2,22 @@
 // wait in them, so that none is refused or reset. The old one then drains.
 //
 //   new: take            old: socket (one at a time; the new one says next), … , end
+//   new: sessions        old: hears no datagram any more; session with its socket (the new one says got), … , end
 //   new: listening       old: stops accepting, gives the unix socket up: yours; drains
 
 import { connectIpc, type IpcPipe, listenIpc } from './ipc-pipe.ts'
 import type { BoundHandle } from './place.ts'
+import type { HandedSession } from './relay.ts'
 import { removeSocketFile, removeStale, socketFileAt } from './socket-file.ts'
+
+/** What a relay has to give. */
+export interface Giver {
+  /** The sockets of now, each under the place it stands for. */
+  readonly listening: () => readonly (readonly [place: string, handle: BoundHandle])[]
+  readonly pauseSessions: () => Promise<readonly HandedSession[]>
+  /** Nobody has taken them: go on. */
+  readonly resumeSessions: () => void
+}
 
 export interface Offer {
   /** Another relay has the sockets, or some of them, and has not said yet that it listens on them. */
@@ -18,21 +29,17 @@ export interface Offer {
 /**
  * Offers the sockets at `path`. Rejects when that cannot be listened on.
  *
- * @param listening the sockets of now, each under the place it stands for
  * @param onTaken another relay listens on them: stop accepting now; what has been accepted is still ours
  */
-export async function offerSockets(
-  path: string,
-  listening: () => readonly (readonly [place: string, handle: BoundHandle])[],
-  onTaken: () => void,
-): Promise<Offer> {
+export async function offerSockets(path: string, giver: Giver, onTaken: () => void): Promise<Offer> {
   await removeStale(path)
   let lent = 0
   const server = await listenIpc(path, pipe => {
-    serveTaker(pipe, listening, taken)
+    const goneAway = serveTaker(pipe, giver, taken)
     lent += 1
     pipe.onClose = () => {
       lent -= 1
+      if (!isTaken) goneAway()
     }
   })
   let isTaken = false
@@ -51,14 +58,31 @@ export async function offerSockets(
   return { close, isLent: () => lent > 0 }
 }
 
-function serveTaker(
-  pipe: IpcPipe,
-  listening: () => readonly (readonly [place: string, handle: BoundHandle])[],
-  taken: (pipe: IpcPipe) => Promise<void>,
-): void {
+function serveTaker(pipe: IpcPipe, giver: Giver, taken: (pipe: IpcPipe) => Promise<void>): () => void {
   let left: (readonly [place: string, handle: BoundHandle])[] = []
+  let sessions: HandedSession[] | undefined
+  let underWay = 0
+  const sendSessions = () => {
+    for (; underWay < mostUnderWay && sessions!.length > 0; underWay++) {
+      const { handle, ...session } = sessions!.shift()!
+      pipe.send({ say: 'session', session }, handle)
+    }
+    if (underWay === 0 && sessions!.length === 0) pipe.send({ say: 'end' })
+  }
   pipe.onMessage = ({ say }) => {
-    if (say === 'take') left = [...listening()]
+    if (say === 'take') left = [...giver.listening()]
+    if (say === 'sessions') {
+      void giver.pauseSessions().then(paused => {
+        sessions = [...paused]
+        sendSessions()
+      })
+      return
+    }
+    if (say === 'got' && sessions !== undefined) {
+      underWay -= 1
+      sendSessions()
+      return
+    }
     if (say === 'take' || say === 'next') {
       const next = left.shift()
       if (next === undefined) pipe.send({ say: 'end' })
@@ -66,11 +90,16 @@ function serveTaker(
     } else if (say === 'listening') void taken(pipe)
     else pipe.close()
   }
+  return () => {
+    if (sessions !== undefined) giver.resumeSessions()
+  }
 }
 
 export interface Taken {
   /** By the place they stand for: one, or as many as share it. */
   readonly sockets: Map<string, BoundHandle[]>
+  /** The sessions of `udp` listeners. From then on the old relay hears none of their clients. None where it has ended. */
+  readonly sessions: () => Promise<readonly HandedSession[]>
   /**
    * Says that we listen. Resolves when the old relay has stopped accepting and `path` is free, or has ended by itself in
    * between. Sockets that are still in `sockets` are closed: nobody would ever accept there.
@@ -101,6 +130,16 @@ export async function takeSockets(path: string): Promise<Taken | undefined> {
   return {
     sockets,
     giveUp,
+    sessions: async () => {
+      const sessions: HandedSession[] = []
+      await answered(pipe, 'sessions', ({ say, session }, handle) => {
+        if (say === 'end') return true
+        sessions.push({ ...(session as HandedSession), handle })
+        pipe.send({ say: 'got' })
+        return false
+      }).catch(nothing)
+      return sessions
+    },
     confirm: async () => {
       // Where it ended by itself its sockets are ours all the same.
       await answered(pipe, 'listening', ({ say }) => say === 'yours').catch(nothing)
@@ -143,3 +182,5 @@ function answered(
 function nothing(): void {}
 
 const longestMs = 10_000
+/** A user may have as many sockets on their way as a process may have open (unix(7)). */
+const mostUnderWay = 64

@@ -17,7 +17,7 @@ import { difference } from '../shared/table/difference.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import type { ListenerCounts, Plane } from './door.ts'
-import { openDoors } from './doors.ts'
+import { type GivenSession, openDoors } from './doors.ts'
 import { createDrains } from './drain.ts'
 import type { RelayEvent, ThreadEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
@@ -90,7 +90,24 @@ export interface OverlayState extends Pick<OverlayEvent, 'version' | 'retired' |
   readonly overlay: Overlay
 }
 
+/** A session on its way from one relay to another. */
+export interface HandedSession extends Omit<GivenSession, 'listener'> {
+  /** `placeKey` of its listener, and which of the sockets there it came to. */
+  readonly place: string
+}
+
 export interface Relay {
+  /**
+   * Hears nothing more of the clients of `udp` listeners, and gives their sessions, for a relay that takes over. What comes
+   * in between waits in the sockets. Then `stop` with `isHandedOver`, or `resumeSessions`.
+   */
+  readonly pauseSessions: () => Promise<readonly HandedSession[]>
+  readonly resumeSessions: () => void
+  /**
+   * Takes up sessions of the relay before, and hears from then on what comes in at inherited sockets of `udp` listeners,
+   * which wait for this. Gives how many could be taken up: of all others the next datagram begins a new session.
+   */
+  readonly adoptSessions: (sessions: readonly HandedSession[]) => Promise<number>
   /** Says that the inherited sockets are this relay's alone from now on: the one before will not go on with them. */
   readonly keepInherited: () => void
   /** What it holds, to be looked at. */
@@ -208,11 +225,15 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           onEvent: options.onThread ?? nothing,
         })
   let places: ReadonlyMap<string, Place> = new Map()
+  /** Listeners on inherited sockets, until `adoptSessions`. */
+  const held = new Set<string>()
 
   const keeping: PlaceKeeping = {
     take: async listener => {
       const key = placeKey(listener)
-      const place = await bindPlace(listener, options.inherited?.get(key) ?? [], socketsFor(listener, threads))
+      const inherited = options.inherited?.get(key) ?? []
+      if (inherited.length > 0) held.add(listener.name)
+      const place = await bindPlace(listener, inherited, socketsFor(listener, threads))
       options.inherited?.delete(key)
       return 'handles' in place ? place : listenProblem(listener, place)
     },
@@ -228,7 +249,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   }
   /** On a place that is the listener's; whoever else came to listen there in between is a Problem. */
   const accept = async (listener: FlowListener, place: Place): Promise<Problem | undefined> => {
-    const error = await doors.accept(listener, place)
+    const error = await doors.accept(listener, place, held.has(listener.name))
     if (error === undefined) return undefined
     leavePlace(place)
     return listenProblem(listener, error)
@@ -366,6 +387,25 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           onTrouble: why => sayOverlay(why === undefined ? 'overlay_read_again' : 'overlay_lost', why ?? null),
         })
   return {
+    pauseSessions: async () => {
+      const sessions = await doors.pauseSessions()
+      return sessions.map(({ listener, ...session }) => {
+        return { ...session, place: placeKey(plane.table.flowListeners.get(listener)!) }
+      })
+    },
+    resumeSessions: doors.resumeSessions,
+    adoptSessions: async sessions => {
+      const byPlace = new Map([...places.keys()].map(name => [placeKey(plane.table.flowListeners.get(name)!), name]))
+      const adopted = await doors.adoptSessions(
+        sessions.flatMap(({ place, ...session }) => {
+          const listener = byPlace.get(place)
+          return listener === undefined ? [] : [{ ...session, listener }]
+        }),
+      )
+      held.clear()
+      doors.resumeSessions()
+      return adopted
+    },
     keepInherited: () => {
       for (const { file } of places.values()) if (file !== undefined) file.isShared = false
     },
@@ -407,6 +447,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       probes.stop()
       drains.stop()
       doors.stopAccepting()
+      if (isHandedOver) void doors.leaveSessions()
       // Sessions are answered by the socket that they came in by: their doors close it.
       for (const [name, place] of places) {
         if (plane.table.flowListeners.get(name)?.kind !== 'udp') leavePlace(place, isHandedOver)

@@ -6,13 +6,13 @@ import { Worker } from 'node:worker_threads'
 import type { Reason } from '../shared/decide/reason.ts'
 import { createHeld, giveBack, type Observed } from '../shared/pool/observed.ts'
 import type { Table } from '../shared/table/table.ts'
-import type { Doors, Prepared } from './doors.ts'
+import type { Doors, GivenSession, Prepared } from './doors.ts'
 import type { ThreadEvent } from './event.ts'
 import { type GateMemory, giveBackGate } from './gate.ts'
 import type { RelayRequestRecord } from './http/plane.ts'
 import type { BoundHandle } from './place.ts'
 import type { FlowRecord } from './record.ts'
-import type { Answer, Fault, Question, ThreadBirth, ThreadWork } from './thread.ts'
+import type { Answer, Fault, Question, SessionOnItsWay, ThreadBirth, ThreadWork } from './thread.ts'
 import type { Link, Links } from './thread-link.ts'
 import { callAll, leavePlaceIn, type QueueWish, takeLastPlace, type Waiter } from './waiting.ts'
 
@@ -55,6 +55,8 @@ export class Thread {
   private asked = 0
   private readonly answers = new Map<number, (value: unknown) => void>()
   private given = 0
+  /** Sockets of sessions that it gives away, by its numbers. */
+  private readonly received = new Map<number, object>()
   /** What it has, or whoever takes its place will have. */
   private readonly doors = new Map<string, { readonly gate: GateMemory; readonly handles: readonly BoundHandle[] }>()
   /** Its flows that wait in the queues of the main thread. */
@@ -82,9 +84,12 @@ export class Thread {
       cookieKeys,
       bans: home.http.bans,
       queueLengths,
-      link: links.expect(link => {
-        this.link = link
-      }),
+      link: links.expect(
+        link => {
+          this.link = link
+        },
+        (number, handle) => void this.received.set(number, handle),
+      ),
     }
     // The source when this is the source, what was built of it when this was built.
     const file = new URL(`./thread${extname(new URL(import.meta.url).pathname)}`, import.meta.url)
@@ -128,6 +133,7 @@ export class Thread {
     name: string,
     gate: GateMemory,
     handles: readonly BoundHandle[],
+    isHeld = false,
   ): Promise<NodeJS.ErrnoException | undefined> {
     this.doors.set(name, { gate, handles })
     const { link } = this
@@ -138,7 +144,7 @@ export class Thread {
       numbers.push(this.given)
       await link.give(this.given, handle)
     }
-    const fault = (await this.ask('accept', name, gate, numbers)) as Fault | undefined
+    const fault = (await this.ask('accept', name, gate, numbers, isHeld)) as Fault | undefined
     return fault === undefined ? undefined : Object.assign(new Error(fault.message), { code: fault.code })
   }
 
@@ -157,6 +163,32 @@ export class Thread {
   async commit(table: Table): Promise<void> {
     if (this.preparedBy !== this.worker) void this.prepare(table)
     await this.ask('commit')
+  }
+
+  /** Its sessions, with their sockets; it hears nothing more. */
+  async pauseSessions(): Promise<readonly GivenSession[]> {
+    const sessions = (await this.ask('pauseSessions')) ?? []
+    return sessions.map(({ number, ...session }) => {
+      const handle = this.received.get(number)
+      this.received.delete(number)
+      return { ...session, handle }
+    })
+  }
+
+  /** The sockets are closed here when it has them. */
+  async adoptSessions(sessions: readonly GivenSession[]): Promise<number> {
+    const { link } = this
+    const onTheirWay: SessionOnItsWay[] = []
+    await Promise.all(
+      sessions.map(async ({ handle, ...session }) => {
+        if (handle === undefined || link === undefined) return
+        this.given += 1
+        onTheirWay.push({ ...session, number: this.given })
+        await link.give(this.given, handle)
+        ;(handle as BoundHandle).close()
+      }),
+    )
+    return (await this.ask('adoptSessions', onTheirWay)) ?? 0
   }
 
   /** As a bug would end it: at once, with all that it has open. */
@@ -221,6 +253,7 @@ export class Thread {
     this.worker = undefined
     this.link?.close()
     this.link = undefined
+    this.received.clear()
     for (const answer of this.answers.values()) answer(undefined)
     this.answers.clear()
     if (this.isEnding) return

@@ -5,7 +5,7 @@ import type { Ban } from '../shared/cache/purge.ts'
 import type { HttpCounts } from '../shared/metrics/http-metrics.ts'
 import { attachObserved } from '../shared/pool/observed.ts'
 import type { Table } from '../shared/table/table.ts'
-import { type Doors, openDoors } from './doors.ts'
+import { type Doors, type GivenSession, openDoors } from './doors.ts'
 import { shareFlowIds } from './flow.ts'
 import { thisHost } from './forward.ts'
 import type { GateMemory } from './gate.ts'
@@ -13,7 +13,7 @@ import type { RelayRequestRecord } from './http/plane.ts'
 import { liveFlows, passedOf } from './live.ts'
 import type { BoundHandle } from './place.ts'
 import type { FlowRecord } from './record.ts'
-import { joinLink, type LinkAddress } from './thread-link.ts'
+import { joinLink, type Link, type LinkAddress } from './thread-link.ts'
 import type { OwnWaiter } from './waiting.ts'
 
 /** What a thread is born with. */
@@ -46,6 +46,11 @@ export interface Answer {
   readonly value: unknown
 }
 
+/** A session whose socket goes over the link, under this number. */
+export interface SessionOnItsWay extends Omit<GivenSession, 'handle'> {
+  readonly number: number
+}
+
 /** The system's error, as it can be sent. */
 export interface Fault {
   readonly code: string
@@ -53,7 +58,7 @@ export interface Fault {
 }
 
 /** Sockets given and not used yet. */
-const sockets = new Map<number, BoundHandle>()
+const sockets = new Map<number, object>()
 
 // A file that is loaded by anybody else has nothing to do.
 if (parentPort !== null && isBirth(workerData)) await live(workerData, parentPort)
@@ -80,7 +85,8 @@ async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): P
   })
   if ('length' in doors) throw new Error(doors.map(({ message }) => message).join('; '))
   doors.ban(birth.bans)
-  const work = workOf(doors, () => {
+  const link = joinLink(birth.link, (number, handle) => void sockets.set(number, handle))
+  const work = workOf(doors, link, () => {
     records.flush()
     requests.flush()
   })
@@ -90,16 +96,19 @@ async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): P
     const value = await answer(...message.with)
     port.postMessage({ answer: message.ask, value })
   })
-  await joinLink(birth.link, (number, handle) => void sockets.set(number, handle))
+  await link
   port.postMessage({ isReady: true })
 }
 
-function workOf(doors: Doors, flushRecords: () => void) {
+function workOf(doors: Doors, link: Promise<Link>, flushRecords: () => void) {
   return {
-    accept: async (name: string, gate: GateMemory, numbers: readonly number[]): Promise<Fault | undefined> => {
-      const handles = numbers.map(number => sockets.get(number)!)
-      for (const number of numbers) sockets.delete(number)
-      const error = await doors.accept(name, gate, handles)
+    accept: async (
+      name: string,
+      gate: GateMemory,
+      numbers: readonly number[],
+      isHeld: boolean,
+    ): Promise<Fault | undefined> => {
+      const error = await doors.accept(name, gate, numbers.map(takeSocket) as BoundHandle[], isHeld)
       return error === undefined ? undefined : { code: error.code ?? '', message: error.message }
     },
     close: (name: string) => doors.close(name),
@@ -115,10 +124,26 @@ function workOf(doors: Doors, flushRecords: () => void) {
       await doors.end()
       flushRecords()
     },
+    pauseSessions: async (): Promise<readonly SessionOnItsWay[]> => {
+      const paused = doors.pauseSessions()
+      const { give } = await link
+      await Promise.all(paused.map(({ handle }, number) => give(number, handle)))
+      return paused.map(({ handle: _, ...session }, number) => ({ ...session, number }))
+    },
+    resumeSessions: () => doors.resumeSessions(),
+    leaveSessions: () => doors.leaveSessions(),
+    adoptSessions: (sessions: readonly SessionOnItsWay[]) =>
+      doors.adoptSessions(sessions.map(({ number, ...session }) => ({ ...session, handle: takeSocket(number) }))),
     flows: (after: number, limit: number) => liveFlows(doors.plane, after, limit),
     passed: () => passedOf(doors.plane),
     httpCounts: (): HttpCounts => doors.http.counts,
   }
+}
+
+function takeSocket(number: number): object {
+  const socket = sockets.get(number)!
+  sockets.delete(number)
+  return socket
 }
 
 /** What comes in one turn of the event loop goes in one message. */

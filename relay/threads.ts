@@ -6,11 +6,11 @@ import { hash32 } from '../shared/pool/hash.ts'
 import type { Observed } from '../shared/pool/observed.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import type { ListenerCounts } from './door.ts'
-import type { Doors, Prepared } from './doors.ts'
+import type { Doors, GivenSession, Prepared } from './doors.ts'
 import type { ThreadEvent } from './event.ts'
 import { countsOf, createGate, type GateMemory } from './gate.ts'
 import { type FlowPage, liveFlows, mergePages, type OpenPassed, passedOf, sumPassed } from './live.ts'
-import type { BoundHandle, Place } from './place.ts'
+import type { Place } from './place.ts'
 import { mergeMoving } from './reload.ts'
 import { type Surroundings, Thread } from './thread-life.ts'
 import { openLinks } from './thread-link.ts'
@@ -24,7 +24,11 @@ export interface Crew {
   readonly lost: () => number
   readonly counts: () => ReadonlyMap<string, ListenerCounts>
   /** As `Doors` have it. */
-  readonly accept: (listener: FlowListener, place: Place) => Promise<NodeJS.ErrnoException | undefined>
+  readonly accept: (
+    listener: FlowListener,
+    place: Place,
+    isHeld?: boolean,
+  ) => Promise<NodeJS.ErrnoException | undefined>
   readonly close: (name: string) => Promise<void>
   readonly prepare: (table: Table) => Promise<Prepared>
   readonly discard: () => void
@@ -41,6 +45,11 @@ export interface Crew {
   readonly passed: () => Promise<OpenPassed>
   /** What was counted of the requests of `http` listeners, as Prometheus reads it. */
   readonly requestMetrics: () => Promise<string>
+  /** As `Doors` have it; sockets are numbered as the listener's place has them, over all threads. */
+  readonly pauseSessions: () => Promise<readonly GivenSession[]>
+  readonly resumeSessions: () => void
+  readonly leaveSessions: () => Promise<void>
+  readonly adoptSessions: (sessions: readonly GivenSession[]) => Promise<number>
   /** Ends a thread as a crash would. False when there is none of this number, or it is the only one. */
   readonly endThread: (number: number) => boolean
 }
@@ -52,9 +61,9 @@ export function aloneWith(home: Doors): Crew {
     threads: 1,
     lost: () => 0,
     counts: () => countsByName(gates),
-    accept: async (listener, place) => {
+    accept: async (listener, place, isHeld) => {
       const gate = createGate(listener.maxConnections, 1)
-      const error = await home.accept(listener.name, gate, place.handles)
+      const error = await home.accept(listener.name, gate, place.handles, isHeld)
       if (error === undefined) gates.set(listener.name, gate)
       return error
     },
@@ -76,6 +85,10 @@ export function aloneWith(home: Doors): Crew {
     flows: async (after, limit) => liveFlows(home.plane, after, limit),
     passed: async () => passedOf(home.plane),
     requestMetrics: async () => home.http.metricsText(),
+    pauseSessions: async () => home.pauseSessions(),
+    resumeSessions: () => home.resumeSessions(),
+    leaveSessions: () => home.leaveSessions(),
+    adoptSessions: async sessions => home.adoptSessions(sessions),
     endThread: () => false,
   }
 }
@@ -96,6 +109,12 @@ export async function openThreads(
   const gates = new Map<string, GateMemory>()
   /** Those of doors that have closed too, as long as a flow of theirs is open. */
   const gatesInUse = new Set<GateMemory>()
+  /** By listener: how many sockets its place has. */
+  const sockets = new Map<string, { readonly listener: FlowListener; readonly count: number }>()
+  const placesOf = (thread: Thread, name: string) => {
+    const known = sockets.get(name)
+    return known === undefined ? [] : socketsOf(thread.number, count, known.count, known.listener)
+  }
   let lost = 0
   const surroundings = {
     home,
@@ -127,13 +146,15 @@ export async function openThreads(
     threads: count,
     lost: () => lost,
     counts: () => countsByName(gates),
-    accept: async (listener, place) => {
+    accept: async (listener, place, isHeld) => {
       const gate = createGate(listener.maxConnections, count)
+      sockets.set(listener.name, { listener, count: place.handles.length })
       for (const old of gatesInUse) if (countsOf(old).open === 0) gatesInUse.delete(old)
       gatesInUse.add(gate)
       const errors = await ofAll(thread => {
-        const handles = handlesFor(thread.number, count, place.handles, listener)
-        return thread.accept(listener.name, gate, handles)
+        const mine = socketsOf(thread.number, count, place.handles.length, listener)
+        const handles = mine.map(at => place.handles[at]!)
+        return thread.accept(listener.name, gate, handles, isHeld)
       })
       const error = errors.find(each => each !== undefined)
       if (error === undefined) gates.set(listener.name, gate)
@@ -142,6 +163,7 @@ export async function openThreads(
     },
     close: async name => {
       gates.delete(name)
+      sockets.delete(name)
       await ofAll(thread => thread.close(name))
     },
     prepare: async table => {
@@ -198,6 +220,29 @@ export async function openThreads(
       const counts = await ofAll(thread => thread.ask('httpCounts'))
       return home.http.metricsText(counts.filter(each => each !== undefined))
     },
+    pauseSessions: async () => {
+      const all = await ofAll(async thread => {
+        const sessions = await thread.pauseSessions()
+        return sessions.map(each => ({ ...each, socket: placesOf(thread, each.listener)[each.socket] ?? 0 }))
+      })
+      return all.flat()
+    },
+    resumeSessions: () => {
+      for (const thread of threads) void thread.ask('resumeSessions')
+    },
+    leaveSessions: async () => {
+      await ofAll(thread => thread.ask('leaveSessions'))
+    },
+    adoptSessions: async sessions => {
+      const adopted = await ofAll(thread => {
+        const mine = sessions.flatMap(each => {
+          const socket = placesOf(thread, each.listener).indexOf(each.socket)
+          return socket === -1 ? [] : [{ ...each, socket }]
+        })
+        return thread.adoptSessions(mine)
+      })
+      return adopted.reduce((sum, each) => sum + each, 0)
+    },
     endThread: number => threads[number]?.crash() ?? false,
   }
 }
@@ -206,16 +251,11 @@ export async function openThreads(
  * Which sockets of a place a thread reads: its own where there is one for each, several where there are more, and one that
  * it shares where there are fewer. Datagrams of one client must come to one thread, so those are never shared.
  */
-function handlesFor(
-  thread: number,
-  threads: number,
-  handles: readonly BoundHandle[],
-  { kind, name }: FlowListener,
-): readonly BoundHandle[] {
-  if (kind !== 'udp' && handles.length < threads) return [handles[thread % handles.length]!]
+function socketsOf(thread: number, threads: number, sockets: number, { kind, name }: FlowListener): readonly number[] {
+  if (kind !== 'udp' && sockets < threads) return [thread % sockets]
   // Those that one thread has alone are not all the first one's.
   const first = kind === 'udp' ? hash32(name) : 0
-  return handles.filter((_, at) => (first + at) % threads === thread)
+  return Array.from({ length: sockets }, (_, at) => at).filter(at => (first + at) % threads === thread)
 }
 
 function countsByName(gates: ReadonlyMap<string, GateMemory>): ReadonlyMap<string, ListenerCounts> {

@@ -23,6 +23,14 @@ import { restoreSession, type SavedSession, saveSession } from './saved-session.
 import { type Sender, Session, type SessionPlace, Sessions } from './sessions.ts'
 import { UdpSocket } from './udp-socket.ts'
 
+/** A session that has been paused, to be given away. */
+export interface PausedSession {
+  readonly saved: SavedSession
+  /** Which of the door's sockets it came to. */
+  readonly socket: number
+  readonly handle: object
+}
+
 export class UdpDoor implements Door {
   readonly name: string
   readonly sessions = new Sessions()
@@ -72,7 +80,7 @@ export class UdpDoor implements Door {
     socket.onTrouble = () => {
       this.gate.failAccept()
     }
-    const code = socket.listen()
+    const code = this.isPaused ? undefined : socket.listen()
     return Promise.resolve(code === undefined ? undefined : Object.assign(new Error(code), { code }))
   }
 
@@ -105,14 +113,20 @@ export class UdpDoor implements Door {
    * Hears nothing from now on, and gives every session with its socket, for another thread or process to adopt. What
    * arrives in between waits in the system for whoever has the sockets. Then `resume` takes it all back, or `leave` ends it.
    */
-  pause(): { readonly saved: SavedSession; readonly handle: object }[] {
+  pause(): PausedSession[] {
     this.isPaused = true
     for (const socket of this.sockets) socket.pause()
     for (const session of this.sessions) session.upstream?.pause()
     return [...this.sessions].flatMap(session => {
       const saved = saveSession(session)
-      return saved === undefined ? [] : [{ saved, handle: session.upstream!.raw }]
+      const socket = Math.max(0, this.sockets.indexOf(session.sender.socket))
+      return saved === undefined ? [] : [{ saved, socket, handle: session.upstream!.raw }]
     })
+  }
+
+  /** Before it listens: it hears nothing until `resume`. */
+  hold(): void {
+    this.isPaused = true
   }
 
   resume(): void {
@@ -132,10 +146,11 @@ export class UdpDoor implements Door {
    * begins a new one.
    *
    * @param handle its socket there; undefined: it gets a new one to the same endpoint
+   * @param at which of the sockets of this door it came to
    */
-  adopt(saved: SavedSession, handle?: object): boolean {
+  adopt(saved: SavedSession, handle?: object, at = 0): boolean {
     const { plane, listener, sessions, gate } = this
-    const [socket] = this.sockets
+    const socket = this.sockets[at] ?? this.sockets[0]
     if (socket === undefined || this.isClosing || sessions.find(saved.place.name, saved.place.port) !== undefined)
       return false
     const restored = restoreSession(saved, plane.table, listener, socket, performance.now())

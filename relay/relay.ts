@@ -32,7 +32,7 @@ import { type OverlayReading, type OverlaySource, startOverlayReader } from './o
 import { type BoundHandle, bindPlace, type ListenAddress, leavePlace, type Place } from './place.ts'
 import { startProbes } from './probe.ts'
 import type { FlowRecord } from './record.ts'
-import { exchangePlaces, makeRoom, numbersInUse, type PlaceKeeping, type Reloaded } from './reload.ts'
+import { exchangePlaces, hasRoom, makeRoom, numbersInUse, type PlaceKeeping, type Reloaded } from './reload.ts'
 import { aloneWith, openThreads } from './threads.ts'
 
 export interface RelayOptions {
@@ -292,6 +292,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     if (!isRunning) return
     const after = compile(part, variables, numbersInUse(plane), names.addresses)
     // Certificates that cannot be used now were said when their files changed.
+    if (threads > 1 && !hasRoom(observed, after)) return onProblem(tooMany())
     if ((await doors.prepare(overlaid.over(after))).problems.length > 0) return
     makeRoom(plane, after)
     for (const problem of await kernel.follow(overlaid.over(after), defaultDrainMs)) onProblem(problem)
@@ -331,7 +332,9 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const prepare = async (config: Config, given: Variables): Promise<{ part: Config; table: Table }> => {
     const next = partFor(config, 'relay')
     await names.follow(new Set([...wanted(), ...namesIn(compile(next, given))]))
-    return { part: next, table: compile(next, given, numbersInUse(plane), names.addresses) }
+    const after = compile(next, given, numbersInUse(plane), names.addresses)
+    if (threads > 1 && !hasRoom(observed, after)) throw new ConfigError([tooMany()])
+    return { part: next, table: after }
   }
   /** What it would do; it is prepared then. */
   const foresee = async (after: Table): Promise<Reloaded> => {
@@ -485,6 +488,17 @@ function threadsOf({ threads }: Config, { draw, host }: RelayOptions): number {
   if (draw !== undefined || host !== undefined) return 1
   if (threads !== 'auto') return threads
   return process.platform === 'linux' ? Math.min(availableParallelism(), mostThreads) : 1
+}
+
+/** Columns that several threads count in cannot be moved. */
+function tooMany(): Problem {
+  return {
+    severity: 'error',
+    code: 'too-many-endpoints',
+    path: 'pools',
+    message: 'there are more endpoints or pools than the threads have room for',
+    mend: 'Restart the relay, or let a new one take over (`--takeover`), which makes room for them.',
+  }
 }
 
 function threadsStay(threads: number): Problem {

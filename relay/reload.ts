@@ -145,6 +145,11 @@ function isSamePlace(a: FlowListener, b: FlowListener): boolean {
   return a.port === b.port && (a.port !== 0 || a.host === b.host)
 }
 
+/** Whether what is observed has room for a table as it is. */
+export function hasRoom({ slots, pools }: Observed, after: Table): boolean {
+  return highest(after.slots) < slots && highest(after.poolIndexes) < pools
+}
+
 /** Makes room for a table in what is observed; an endpoint new to a pool that served ramps up. Right before the swap. */
 export function makeRoom(plane: Plane, after: Table): void {
   const before = plane.table

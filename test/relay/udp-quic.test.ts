@@ -1,5 +1,6 @@
 // A scripted QUIC client and endpoints: packets with the headers of RFC 9000, and no encryption behind them.
 
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { quicIdsOf } from '../../shared/wire/quic.ts'
 import { long, short } from '../support/quic.ts'
@@ -89,3 +90,32 @@ test('the ids of a session are bounded, and go with it', async () => {
   await client.ask(short('e1e1e1e1e1e1e12d'))
   expect(relay.counts.get('door')!.accepted).toBe(2)
 })
+
+test('any bytes, from clients and from the endpoint, leave the door as it was', async () => {
+  const noisy = await udpEndpoint(bytes => (bytes.length > 40 ? undefined : Buffer.from(bytes).reverse()))
+  const { port, relay } = await udpLab([noisy.port], {
+    listener: { ...listener, maxSessions: 200, proxyProtocol: [{ from: ['127.0.0.3/32'], mode: 'require' }] },
+    route: { session: { requests: 3 } },
+  })
+  const clients = [await udpClient(port), await udpClient(port), await udpClient(port, '127.0.0.3')]
+  let sent = 0
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), fc.nat(2), fc.boolean(), async (bytes, from, isLong) => {
+      if (bytes.length > 0 && isLong) bytes[0] = bytes[0]! | 0x80
+      clients[from]!.send(bytes)
+      sent += 1
+      if (sent % 20 === 0) await new Promise(later => setTimeout(later, 1))
+    }),
+    { numRuns: 600 },
+  )
+  const { open, dropped } = relay.counts.get('door')!
+  expect(open).toBeLessThanOrEqual(200)
+  expect(dropped.proxy_header_missing).toBeGreaterThan(0)
+  const late = await udpClient(port, '127.0.0.4')
+  // The place of a noisy session may have to become free first.
+  await until(() => {
+    if (late.heard.length === 0) late.send('abc')
+    return late.heard.length > 0
+  })
+  expect(late.heard[0]).toBe('cba')
+}, 20_000)

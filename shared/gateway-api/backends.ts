@@ -107,7 +107,7 @@ export function makeBackends(
       pools[pool] = { ...pools[pool]!, retryBudget: { percent: 100, perSecond: 1_000 } }
     },
     refusing(name) {
-      const pool = `${name.slice(0, 52)}:refused`
+      const pool = configName('default', ...name.split(':'), 'refused')
       pools[pool] ??= { endpoints: [], closed: true }
       return pool
     },

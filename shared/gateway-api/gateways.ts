@@ -2,6 +2,7 @@
 
 import type * as z from 'zod'
 import { listNames } from '../config/findings.ts'
+import { parseAddress } from '../wire/address.ts'
 import { compareAge } from './age.ts'
 import {
   type allowedRoutes,
@@ -348,13 +349,13 @@ function readAddresses(
   notes: Notes,
 ): readonly string[] {
   return (addresses ?? []).flatMap(({ type = 'IPAddress', value = '' }, index) => {
-    if (type === 'IPAddress' && value !== '') return [value]
+    if (type === 'IPAddress' && parseAddress(value) !== undefined) return [value]
     const spot = within(manifest.spot, 'spec', 'addresses', index)
     notes.add(
       'not-carried',
       'gateway-address',
       spot,
-      `an address of type ${type} is given by a cluster`,
+      `the address "${value}" of type ${type} is a cluster's to give`,
       'Say --listen with the address to listen on.',
     )
     return []

@@ -5,7 +5,7 @@ import type { CertificateInput, ListenerInput } from '../config/config-listener.
 import { formatHostPort } from '../wire/address.ts'
 import type { CertificateFiles } from './certificates.ts'
 import type { Gateway, GatewayListener } from './gateways.ts'
-import { configName, freeName } from './names.ts'
+import { freeName, listenerName } from './names.ts'
 import { type Notes, within } from './notes.ts'
 
 export interface PlacedListener {
@@ -41,17 +41,19 @@ export function placeListeners(
     const { parent, section, port, protocol, hostname } = listener
     const isHttp = protocol === 'HTTP' || protocol === 'HTTPS'
     const address = formatHostPort(hostOf.get(listener.gateway) ?? '0.0.0.0', port)
-    const base = configName(parent.namespace, parent.name, section)
+    const base = listenerName(parent.namespace, parent.name, section)
     const name = freeName(base, each => each in made)
     if (isHttp && placement.isEdge) {
       if (!placeAtEdge(listener, name, made, placed, notes)) continue
       placed.push({ from: listener, name, door: 'edge', address: 'edge' })
     } else if (isHttp) {
+      const checks = clientChecks(listener, placement.files, notes)
+      if (checks === undefined) continue
       made[name] = {
         kind: 'http',
         address,
         ...(hostname === undefined ? {} : { hostnames: [hostname] }),
-        ...(protocol === 'HTTP' ? {} : { certificates: own, ...clientChecks(listener, placement.files, notes) }),
+        ...(protocol === 'HTTP' ? {} : { certificates: own, ...checks }),
       }
       placed.push({ from: listener, name, door: 'http', address })
     } else {
@@ -134,13 +136,13 @@ function certificatesOf(
   return isMissing ? undefined : found
 }
 
-/** Which certificates clients show: what the Gateway says for the port, else for all. */
+/** Which certificates clients show: what the Gateway says for the port, else for all. Undefined: nobody could verify them. */
 function clientChecks(
   listener: GatewayListener,
   files: CertificateFiles,
   notes: Notes,
-): { clientCa?: string; requireClientCertificate?: boolean } {
-  const frontend = listener.gateway.tls?.frontend
+): { clientCa?: string; requireClientCertificate?: boolean } | undefined {
+  const frontend = listener.protocol === 'HTTPS' ? listener.gateway.tls?.frontend : undefined
   const index = frontend?.perPort?.findIndex(({ port }) => port === listener.port) ?? -1
   const config = index === -1 ? frontend?.default : frontend!.perPort![index]!.tls
   if (config?.validation === undefined) return {}
@@ -161,9 +163,15 @@ function clientChecks(
     )
   }
   if (clientCa === undefined) {
-    const message = `there is no file with these authorities: ${files.wanted(namespace, ref.name, 'ca.crt')}: clients are let in unchecked`
-    notes.add('error', 'certificate-missing', within(spot, 0), message, 'Put it there and say --certs with its folder.')
-    return {}
+    const message = `there is no file with these authorities: ${files.wanted(namespace, ref.name, 'ca.crt')}: the listener is not served`
+    notes.add(
+      'not-carried',
+      'certificate-missing',
+      within(spot, 0),
+      message,
+      'Put it there and say --certs with its folder.',
+    )
+    return undefined
   }
   return { clientCa, ...(mode === 'AllowInsecureFallback' ? { requireClientCertificate: false } : {}) }
 }

@@ -120,6 +120,18 @@ test('clients show a certificate where the Gateway asks for one, on its port', a
   await expect(running.ask('web:strict', { host: 'example.org', tls })).rejects.toThrow()
 })
 
+test('a listener whose clients nobody could verify is not served', () => {
+  const validation = { caCertificateRefs: [{ kind: 'ConfigMap', group: '', name: 'gone' }] }
+  const text = file(
+    gateway([https('strict'), { name: 'plain', port: 80, protocol: 'HTTP' }], {
+      tls: { frontend: { default: { validation } } },
+    }),
+  )
+  const result = imported(text, { certificates, isEdge: false })
+  expect(Object.keys(result.config!.listeners)).toEqual(['web:plain'])
+  expect(said(result)).toEqual([expect.stringMatching(/^not-carried \d+ certificate-missing$/)])
+})
+
 test('a certificate that is missing, of another namespace without a grant, or of another kind closes the listener', () => {
   const of = (ref: object) =>
     imported(file(gateway([{ ...https('a'), tls: { certificateRefs: [ref] } }])), { certificates, isEdge: false })

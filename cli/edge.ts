@@ -127,7 +127,7 @@ export async function bundleWorker(file: string): Promise<string> {
 
 async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
   const { config, host, port, onRecord } = options
-  const { date, flags } = await readCompatibility()
+  const { date } = await readCompatibility()
   const services = Object.entries(options.services ?? {})
   return {
     host,
@@ -142,25 +142,10 @@ async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
       else onRecord?.(JSON.parse(message))
     },
     workers: [
-      {
-        config: {
-          name: WORKER,
-          compatibilityDate: date,
-          compatibilityFlags: flags,
-          manifest: {
-            mainModule: 'main.js',
-            modules: { 'main.js': { type: 'esm', contents: await bundleEdge(config) } },
-          },
-          exports: { Control: { type: 'durable-object', storage: 'sqlite' } },
-          env: {
-            FOURSEVEN_CONTROL: { type: 'durable-object', worker: WORKER, exportName: 'Control' },
-            ...bindingsFor(config, options.variables),
-            ...Object.fromEntries(
-              services.map(([name]) => [name, { type: 'worker', worker: workerName(name) }] as const),
-            ),
-          },
-        },
-      },
+      edgeWorker(WORKER, await bundleEdge(config), await readCompatibility(), {
+        ...bindingsFor(config, options.variables),
+        ...Object.fromEntries(services.map(([name]) => [name, { type: 'worker', worker: workerName(name) }] as const)),
+      }),
       ...services.map(([name, contents]) => ({
         config: {
           name: workerName(name),
@@ -172,13 +157,50 @@ async function runtimeOptions(options: EdgeOptions): Promise<MiniflareOptions> {
   }
 }
 
+/**
+ * The Worker as Miniflare wants it, with the control object that stands in wrangler.toml too.
+ *
+ * @param contents of `bundleEdge`
+ * @param env bindings in Miniflare's words; they may name another control object
+ */
+export function edgeWorker(
+  name: string,
+  contents: string,
+  { date, flags }: Compatibility,
+  env: Readonly<Record<string, EdgeBinding>>,
+) {
+  return {
+    config: {
+      name,
+      compatibilityDate: date,
+      compatibilityFlags: [...flags],
+      manifest: { mainModule: 'main.js', modules: { 'main.js': { type: 'esm' as const, contents } } },
+      exports: { Control: { type: 'durable-object' as const, storage: 'sqlite' as const } },
+      env: {
+        FOURSEVEN_CONTROL: { type: 'durable-object' as const, worker: name, exportName: 'Control' },
+        ...env,
+      },
+    },
+  }
+}
+
+export type EdgeBinding =
+  | { readonly type: 'text'; readonly value: string }
+  | { readonly type: 'worker'; readonly worker: string }
+  | { readonly type: 'durable-object'; readonly worker: string; readonly exportName: string }
+
+export interface Compatibility {
+  readonly date: string
+  readonly flags: readonly string[]
+}
+
 /** Beside a Worker that is called `fourseven`. */
 function workerName(binding: string): string {
   return `bound-${binding}`
 }
 
 /** wrangler.toml is where they are written: what runs here is what is deployed. */
-async function readCompatibility(): Promise<{ date: string; flags: string[] }> {
+export async function readCompatibility(): Promise<Compatibility> {
   const toml = parseToml(await readFile(new URL('../wrangler.toml', import.meta.url), 'utf8'))
   return { date: toml['compatibility_date'] as string, flags: toml['compatibility_flags'] as string[] }
 }

@@ -8,6 +8,7 @@ import { refusalOf } from '../shared/http/refuse.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
 import { countCache, countRequest } from '../shared/metrics/http-metrics.ts'
 import type { Draw } from '../shared/pool/draw.ts'
+import { look } from './control/follow.ts'
 import { readFacts } from './facts.ts'
 import { carryOut, type Outcome, withoutEndpoint } from './forward.ts'
 import type { Isolate } from './isolate.ts'
@@ -29,6 +30,7 @@ export async function serve(
   try {
     if (isolate === 'broken') outcome = giveUp(request, 'proxy_configuration_error', undefined)
     else {
+      if (now >= isolate.lookAt) await look(isolate, isolate.follow!, request, now, context)
       facts = readFacts(request, isolate.table, isolate.cookieKeys, now)
       const refusal = refusalOf(request.url.length, request.headers, facts, isolate.table.instance)
       if (isolate.operator !== undefined && facts.path.startsWith(OPERATOR_PATH) && refusal === undefined) {

@@ -10,11 +10,13 @@ import { createObserved } from '../shared/pool/observed.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
 import { findControl } from './control/find.ts'
+import { type Follow, openFollow } from './control/follow.ts'
 import { cookieKeysOf, type Env, variablesOf } from './env.ts'
 import { type OperatorApp, openOperator } from './operator.ts'
 
 export interface Isolate {
-  readonly table: Table
+  /** Another one with each change of weights: read it once for a request. */
+  table: Table
   readonly seen: Seen
   readonly metrics: HttpMetrics
   /** Where `binding:NAME` endpoints are found. */
@@ -23,11 +25,15 @@ export interface Isolate {
   /** Some rule stores answers. */
   readonly hasCache: boolean
   /** Purges that are in force. */
-  readonly bans: readonly Ban[]
+  bans: readonly Ban[]
   /** The first one signs; empty when cookies are not signed. */
   readonly cookieKeys: readonly string[]
   /** Undefined without a token: then its paths are routed like any other. */
   readonly operator: OperatorApp | undefined
+  /** Undefined without a control object. */
+  readonly follow: Follow | undefined
+  /** When to look what holds now, in milliseconds since 1970; never without a control object. */
+  lookAt: number
 }
 
 /** Throws ConfigError when a variable of the config is unset here or makes an address that cannot be read. */
@@ -39,6 +45,7 @@ export function openIsolate(config: Config, env: Env): Isolate {
   const seen = openSeen(createObserved({ ...size, shared: false, firstTurn }), size)
   const metrics = openHttpMetrics(table)
   const token = env.FOURSEVEN_OPERATOR_TOKEN
+  const hasControl = findControl(env) !== undefined
   return {
     table,
     seen,
@@ -57,5 +64,7 @@ export function openIsolate(config: Config, env: Env): Isolate {
             () => renderHttpMetrics(metrics, table, seen.observed, Date.now()),
             () => findControl(env),
           ),
+    follow: hasControl ? openFollow(() => findControl(env)!, table) : undefined,
+    lookAt: hasControl ? 0 : Number.POSITIVE_INFINITY,
   }
 }

@@ -1,0 +1,205 @@
+// What holds reaches every isolate within seconds, and what is lost on the way is not lost: in real workerd.
+
+import { beforeAll, expect, it, vi } from 'vitest'
+import type { ConfigInput } from '../../shared/config/config.ts'
+import { type Crowd, crowd } from './crowd.ts'
+import { endpoint, sayWhatCame } from './lab.ts'
+
+// Ten thousand users are asked for twice.
+vi.setConfig({ testTimeout: 240_000 })
+
+const config = (canary: number): ConfigInput => ({
+  listeners: { web: { kind: 'edge' } },
+  pools: {},
+  routes: [
+    {
+      name: 'shop',
+      record: { sample: 0 },
+      rules: [
+        {
+          variants: [
+            { name: 'stable', reply: { status: 200, body: 'stable' }, weight: 100 - canary },
+            { name: 'canary', reply: { status: 200, body: 'canary' }, weight: canary },
+          ],
+          split: { expose: true },
+        },
+      ],
+    },
+  ],
+})
+
+const weigh = (stable: number, canary: number) => ({
+  command: { do: 'weight', split: 'shop', weights: { stable, canary } },
+  author: 'ann',
+})
+
+const WORKERS = 6
+let shop: Crowd
+
+beforeAll(async () => {
+  shop = await crowd(config(50), WORKERS)
+})
+
+const variantOf = async (of: Crowd, worker: number, user: string) =>
+  (await of.ask(worker, '/', { cookie: `fs_id=${user}` })).variant
+
+/** Asks until all Workers of the list answer so, and gives the time it took in milliseconds. */
+async function until(holds: (worker: number) => Promise<boolean>, workers: readonly number[]): Promise<number> {
+  const began = performance.now()
+  const left = new Set(workers)
+  while (left.size > 0) {
+    for (const worker of left) if (await holds(worker)) left.delete(worker)
+    if (performance.now() - began > 30_000) throw new Error(`not within 30 s at Worker ${[...left]}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+  return performance.now() - began
+}
+
+async function variantsOf(users: readonly string[], worker: (i: number) => number): Promise<Map<string, string>> {
+  const found = new Map<string, string>()
+  let next = 0
+  const one = async () => {
+    while (next < users.length) {
+      const i = next++
+      found.set(users[i]!, (await variantOf(shop, worker(i), users[i]!)) ?? '')
+    }
+  }
+  await Promise.all(Array.from({ length: 16 }, one))
+  return found
+}
+
+it('a change of weights is served by all within 5 s, and of 10,000 users only those move who must', async () => {
+  const users = Array.from({ length: 10_000 }, (_, i) => `user${i}`)
+  const before = await variantsOf(users, i => i % 3)
+  const moving = users.find(user => before.get(user) === 'canary')!
+  const warm = [0, 1, 2]
+  const answer = await shop.operate('changes', weigh(75, 25))
+  expect(answer.body).toMatchObject({ isChanged: true, moved: { slots: 16_384, least: 16_384 } })
+  // Somebody among the first canaries is moved: who, only the deal knows, so all of a sample are asked.
+  const canaries = users.filter(user => before.get(user) === 'canary').slice(0, 40)
+  const took = await until(async worker => {
+    for (const user of [moving, ...canaries]) if ((await variantOf(shop, worker, user)) === 'stable') return true
+    return false
+  }, warm)
+  expect(took).toBeLessThan(5_000 * slack)
+
+  const after = await variantsOf(users, i => i % 3)
+  const moved = users.filter(user => before.get(user) !== after.get(user))
+  expect(moved.every(user => before.get(user) === 'canary' && after.get(user) === 'stable')).toBe(true)
+  const share = (of: Map<string, string>) => [...of.values()].filter(each => each === 'canary').length
+  // The slots of so many users, give or take four standard deviations.
+  expect(Math.abs(moved.length - 2_500)).toBeLessThan(4 * Math.sqrt(10_000 * 0.25 * 0.75))
+  expect(share(before) - moved.length).toBe(share(after))
+})
+
+it('an isolate that begins does not serve a canary that was rolled back, unless nobody has told it for 50 ms', async () => {
+  await shop.operate('changes', weigh(100, 0))
+  await until(
+    async worker => {
+      for (let i = 0; i < 40; i++) if ((await variantOf(shop, worker, `user${i}`)) === 'canary') return false
+      return true
+    },
+    [0, 1, 2],
+  )
+  const told: number[] = []
+  for (const worker of [3, 4, 5]) {
+    const first = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => shop.ask(worker, '/', { cookie: `fs_id=user${i}` })),
+    )
+    for (const { variant, ms } of first)
+      expect(variant === 'stable' || ms >= 50, `${variant} after ${ms} ms`).toBe(true)
+    if (first.every(({ variant }) => variant === 'stable')) told.push(worker)
+  }
+  expect(told.length).toBeGreaterThan(0)
+})
+
+it('the death of all, object and isolates, loses no change', async () => {
+  const before = (await shop.operate('overlay')).body.overlay
+  const { changes } = (await shop.operate('history')).body
+  expect(changes.length).toBeGreaterThan(1)
+  await shop.restart(config(50))
+  expect((await shop.operate('overlay')).body.overlay).toEqual(before)
+  expect((await shop.operate('history')).body.changes).toEqual(changes)
+  await until(
+    async worker => {
+      for (let i = 0; i < 40; i++) if ((await variantOf(shop, worker, `user${i}`)) === 'canary') return false
+      return true
+    },
+    [0, 1, 2, 3, 4, 5],
+  )
+})
+
+it.each(['hanging', 'failing'] as const)('while the object is %s the last state serves, and nobody waits', async is => {
+  await until(async worker => (await variantOf(shop, worker, 'user1')) === 'stable', [0, 1])
+  await shop.mode({ is })
+  const began = performance.now()
+  let slow = 0
+  let asked = 0
+  while (performance.now() - began < 5_000) {
+    for (const worker of [0, 1]) {
+      const { status, variant, ms } = await shop.ask(worker, '/', { cookie: `fs_id=user${asked++ % 100}` })
+      expect([status, variant]).toEqual([200, 'stable'])
+      if (ms > 1_000) slow += 1
+    }
+  }
+  expect(slow).toBe(0)
+  await shop.mode({})
+  await shop.operate('changes', weigh(0, 100))
+  await until(async worker => (await variantOf(shop, worker, 'user1')) === 'canary', [0, 1])
+  await shop.operate('changes', weigh(100, 0))
+  await until(async worker => (await variantOf(shop, worker, 'user1')) === 'stable', [0, 1])
+})
+
+it('where reads lag as those of KV do, a change comes late by that and never goes back', async () => {
+  await until(async worker => (await variantOf(shop, worker, 'user1')) === 'stable', [0, 1])
+  await shop.mode({ lagMs: 3_000 })
+  await shop.operate('changes', weigh(0, 100))
+  await until(async worker => (await variantOf(shop, worker, 'user1')) === 'canary', [0, 1])
+  const began = performance.now()
+  while (performance.now() - began < 4_000) {
+    for (const worker of [0, 1]) expect(await variantOf(shop, worker, 'user1')).toBe('canary')
+  }
+  await shop.mode({})
+})
+
+it('an ejection ends when the object says, where its clock is an hour ahead', async () => {
+  const [a, b] = [await endpoint(sayWhatCame('a')), await endpoint(sayWhatCame('b'))]
+  const pool = await crowd(
+    {
+      listeners: { web: { kind: 'edge' } },
+      pools: {
+        app: {
+          endpoints: [
+            { name: 'a', address: a.address },
+            { name: 'b', address: b.address },
+          ],
+        },
+      },
+      routes: [{ name: 'app', pool: 'app' }],
+    },
+    1,
+  )
+  const served = async () => {
+    const names = new Set<string>()
+    for (let i = 0; i < 4; i++) names.add(JSON.parse((await pool.ask(0, '/')).text).endpoint)
+    return [...names].sort().join()
+  }
+  await pool.mode({ aheadMs: 3_600_000 })
+  expect(await served()).toBe('a,b')
+  const said = await pool.operate('changes', {
+    command: { do: 'eject', endpoint: 'app/a', forMs: 8_000 },
+    author: 'ann',
+  })
+  expect(said.status).toBe(200)
+  await until(async () => (await served()) === 'b', [0])
+  await until(async () => (await served()) === 'a,b', [0])
+
+  // A drain stays until it is taken back.
+  await pool.operate('changes', { command: { do: 'drain', endpoint: 'app/a' }, author: 'ann' })
+  await until(async () => (await served()) === 'b', [0])
+  await pool.operate('changes', { command: { do: 'undrain', endpoint: 'app/a' }, author: 'ann' })
+  await until(async () => (await served()) === 'a,b', [0])
+})
+
+/** A machine under load may be slow by so much. */
+const slack = 3

@@ -1,0 +1,55 @@
+// What the isolates of one data centre know together: the last state that one of them has read, in the data centre's
+// cache. That cache does not collapse, so each decides by chance whether it is the one that reads a little early.
+
+/** The last state, as it stands in the cache. */
+export interface Shared {
+  readonly birth: string
+  /** -1: nobody has read any. */
+  readonly version: number
+  /** Empty before the first change. */
+  readonly text: string
+  /** When it was read, and when somebody last tried to; by the clock of this data centre. */
+  readonly readAt: number
+  readonly triedAt: number
+  /** When it was read, by the object's clock. */
+  readonly at: number
+}
+
+export const shared: Shared = { birth: '', version: -1, text: '', readAt: 0, triedAt: 0, at: 0 }
+
+/** Undefined when there is none, or none that this version of the program has written. */
+export async function readShared(url: string): Promise<Shared | undefined> {
+  const found = await caches.default.match(url)
+  if (found === undefined) return undefined
+  const read = (await found.json().catch(() => undefined)) as Partial<Shared> | undefined
+  return read !== undefined && read !== null && isWhole(read) ? read : undefined
+}
+
+/** Kept long past its freshness: when the object is gone, new isolates begin with it. */
+export async function writeShared(url: string, known: Shared): Promise<void> {
+  const headers = { 'content-type': 'application/json', 'cache-control': `max-age=${KEPT_S}` }
+  await caches.default.put(url, new Response(JSON.stringify(known), { headers }))
+}
+
+/**
+ * Whether nobody need read again: for 2 s at most, and rather less by chance, the likelier the nearer that is, so that one
+ * reads early and the others find it fresh (Vattani, Chierichetti and Lowenstein, Optimal Probabilistic Cache Stampede
+ * Prevention, 2015, with the time of a read taken as 100 ms).
+ *
+ * @param chance 0 to 1
+ */
+export function isFresh({ triedAt }: Shared, now: number, chance: number): boolean {
+  const early = EARLY_MS * -Math.log(Math.max(chance, Number.MIN_VALUE))
+  const age = now - triedAt
+  // A clock that stepped back makes nothing fresh for ever.
+  return age > -FRESH_MS && age + early < FRESH_MS
+}
+
+function isWhole(read: Partial<Shared>): read is Shared {
+  const { birth, version, text, readAt, triedAt, at } = read
+  return typeof birth === 'string' && typeof text === 'string' && [version, readAt, triedAt, at].every(Number.isFinite)
+}
+
+const FRESH_MS = 2_000
+const EARLY_MS = 100
+const KEPT_S = 86_400

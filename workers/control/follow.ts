@@ -1,0 +1,168 @@
+// How an isolate comes to know what holds now: through its memory (1 s), the data centre's cache (2 s) and the control
+// object. An isolate that serves looks once a second beside its requests, and no request waits for it. One that has not
+// looked for some seconds, as a new one, waits for 50 ms at most, so that a canary which was rolled back is not served
+// again. When nobody answers, the last state serves on.
+
+import type { Ban } from '../../shared/cache/purge.ts'
+import { followTable } from '../../shared/metrics/http-metrics.ts'
+import { apply } from '../../shared/overlay/apply.ts'
+import { markEndpoints } from '../../shared/overlay/mark.ts'
+import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
+import type { Table } from '../../shared/table/table.ts'
+import type { Isolate } from '../isolate.ts'
+import { isFresh, readShared, type Shared, shared, writeShared } from './fan-out.ts'
+import type { ControlStub } from './find.ts'
+
+export interface Follow {
+  /** A stub belongs to the request it was made in. */
+  readonly find: () => ControlStub
+  /** As compiled: every overlay is laid over this one. */
+  readonly base: Table
+  /** What is in force; undefined before the first. */
+  overlay: Overlay | undefined
+  birth: string | undefined
+  version: number
+  text: string | undefined
+  /** When the last look ended, well or not; by this isolate's clock. */
+  lookedAt: number
+  isLooking: boolean
+}
+
+export function openFollow(find: () => ControlStub, base: Table): Follow {
+  return {
+    find,
+    base,
+    overlay: undefined,
+    birth: undefined,
+    version: -1,
+    text: undefined,
+    lookedAt: Number.NEGATIVE_INFINITY,
+    isLooking: false,
+  }
+}
+
+/**
+ * Looks again; called when `isolate.lookAt` has come. Undefined when the request need not wait, else what it waits for:
+ * never longer than 50 ms, and it never rejects.
+ */
+export function look(
+  isolate: Isolate,
+  follow: Follow,
+  request: Request,
+  now: number,
+  context: ExecutionContext,
+): Promise<void> | undefined {
+  const isWarm = now - follow.lookedAt < WARM_MS
+  if (isWarm) isolate.lookAt = now + MEMORY_MS * (0.9 + 0.2 * Math.random())
+  if (!follow.isLooking) {
+    follow.isLooking = true
+    context.waitUntil(lookNow(isolate, follow, request))
+  }
+  return isWarm ? undefined : untilLooked(follow)
+}
+
+async function lookNow(isolate: Isolate, follow: Follow, request: Request): Promise<void> {
+  try {
+    await refresh(isolate, follow, `https://${new URL(request.url).host}/.fourseven/overlay`)
+  } catch (error) {
+    console.error(`fourseven: the overlay: ${error instanceof Error ? error.message : error}`)
+  } finally {
+    follow.isLooking = false
+    follow.lookedAt = Date.now()
+    isolate.lookAt = follow.lookedAt + MEMORY_MS * (0.9 + 0.2 * Math.random())
+  }
+}
+
+/**
+ * By timers of its own: what another request waits for must not be waited for here (requests of one isolate may share
+ * nothing but plain values).
+ */
+async function untilLooked(follow: Follow): Promise<void> {
+  for (let waited = 0; follow.isLooking && waited < COLD_WAIT_MS; waited += STEP_MS) await scheduler.wait(STEP_MS)
+  // It has waited once: those after it need not, however long the answer takes.
+  follow.lookedAt = Math.max(follow.lookedAt, Date.now())
+}
+
+async function refresh(isolate: Isolate, follow: Follow, url: string): Promise<void> {
+  const known = await readShared(url)
+  const isBehind = known !== undefined && known.birth === follow.birth && known.version < follow.version
+  if (known !== undefined && !isBehind && isFresh(known, Date.now(), Math.random())) {
+    await adopt(isolate, follow, known)
+    return
+  }
+  const told = await withinTime(follow.find().read(follow.birth, follow.version)).catch(String)
+  if (typeof told === 'string') {
+    // The others need not ask again at once. What was known serves on.
+    await writeShared(url, { ...(known ?? shared), triedAt: Date.now() })
+    if (known !== undefined && !isBehind) await adopt(isolate, follow, known)
+    throw new Error(`the control object did not answer: ${told}`)
+  }
+  const now = Date.now()
+  const text = told.text ?? follow.text ?? ''
+  const read: Shared = { birth: told.birth, version: told.version, text, readAt: now, triedAt: now, at: told.at }
+  await adopt(isolate, follow, read)
+  await writeShared(url, read)
+}
+
+/** Puts a version in force, once. What cannot be read is left alone: the last state serves on. */
+async function adopt(isolate: Isolate, follow: Follow, read: Shared): Promise<void> {
+  if (!isNews(follow, read)) return
+  const overlay = read.text === '' ? emptyOverlay : await parsed(read.text)
+  if (overlay === undefined || !isNews(follow, read)) return
+  const { table } = apply(follow.base, overlay)
+  if (table !== isolate.table) {
+    followTable(isolate.metrics, table)
+    isolate.table = table
+  }
+  const skewMs = skewOf(read)
+  const { observed } = isolate.seen
+  markEndpoints(observed, follow.base, overlay, follow.overlay, Date.now(), { skewMs, verdicts: true })
+  isolate.bans = skewMs === 0 ? overlay.bans : overlay.bans.map((ban): Ban => ({ ...ban, at: ban.at + skewMs }))
+  follow.overlay = overlay
+  follow.birth = read.birth
+  follow.version = read.version
+  follow.text = read.text
+}
+
+/** Versions only go up, unless the store was made anew. */
+function isNews(follow: Follow, { birth, version }: Shared): boolean {
+  return version >= 0 && (birth !== follow.birth || version > follow.version)
+}
+
+async function parsed(text: string): Promise<Overlay | undefined> {
+  // Only now: most isolates of a deployment that was never changed need no schemas.
+  const { parseOverlay } = await import('../../shared/overlay/parse.ts')
+  const overlay = parseOverlay(JSON.parse(text))
+  if (!('problems' in overlay)) return overlay
+  const [first] = overlay.problems
+  console.error(`fourseven: the overlay cannot be read: ${first!.path}: ${first!.message}`)
+  return undefined
+}
+
+/** Our clock less the object's, in whole seconds; what the way takes is not skew. */
+function skewOf({ readAt, at }: Shared): number {
+  const skewMs = readAt - at
+  return Math.abs(skewMs) < LEAST_SKEW_MS ? 0 : Math.round(skewMs / 1_000) * 1_000
+}
+
+async function withinTime<Result>(answer: Promise<Result>): Promise<Result | string> {
+  const clock = new AbortController()
+  const late = scheduler.wait(READ_MS, { signal: clock.signal }).then(
+    () => `no answer for ${READ_MS} ms`,
+    () => 'ended',
+  )
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clock.abort()
+  }
+}
+
+/** How long an isolate takes what it has for what holds. */
+const MEMORY_MS = 1_000
+/** Who has looked since is warm. */
+const WARM_MS = 4_000
+const COLD_WAIT_MS = 50
+const STEP_MS = 5
+const READ_MS = 2_000
+const LEAST_SKEW_MS = 2_000

@@ -18,6 +18,7 @@ const recipes: Readonly<Record<HttpSideName, (kind: Kind, port: number, endpoint
   fourseven: (kind, port, endpointPort) => ({
     file: 'routes.json',
     text: JSON.stringify({
+      threads: 1,
       listeners: { bench: { kind: 'http', address: `127.0.0.1:${port}` } },
       pools: { bench: { endpoints: [`${kind === 'h1' ? 'http' : 'h2c'}://127.0.0.1:${endpointPort}`] } },
       routes: [{ name: 'bench', listener: 'bench', pool: 'bench' }],

@@ -64,11 +64,14 @@ export function statusInstead(status: number, fields: Fields): number | undefine
   return grpc
 }
 
-/** What ends a call whose answer has begun. */
+/** What ends a call whose answer has begun. Made once for each reason, and changed by nobody. */
 export function lastFields(reason: Reason): Fields {
+  const known = made.get(reason)
+  if (known !== undefined) return known
   const fields = new Fields()
   const trailers = grpcTrailers(grpcRefusal(reason, reasons[reason].status), `${reason}: ${reasons[reason].says}`)
   for (const [name, value] of Object.entries(trailers)) fields.add(name, name, value)
+  made.set(reason, fields)
   return fields
 }
 
@@ -78,3 +81,4 @@ function become(fields: Fields, status: number, message: string): void {
 }
 
 const TIMEOUT = 'grpc-timeout'
+const made = new Map<Reason, Fields>()

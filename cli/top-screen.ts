@@ -1,8 +1,10 @@
 // What `top` shows: rates from two looks at a relay, and lines that fit a terminal.
 
+import type { CountRow } from '../relay/kernel/kernel.ts'
 import type { FlowPage, LiveFlow, LivePool } from '../relay/live.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import { paint } from './paint.ts'
+import { type KernelView, kernelViews } from './top-kernel.ts'
 
 /** One look. */
 export interface Sample {
@@ -14,6 +16,8 @@ export interface Sample {
   readonly bytesOut: number
   readonly flows: FlowPage
   readonly pools: readonly LivePool[]
+  /** What the kernel has counted; empty where it serves no listener. */
+  readonly kernel: readonly CountRow[]
 }
 
 export interface TopView {
@@ -21,6 +25,8 @@ export interface TopView {
   /** A second; null with one look only. */
   readonly rates: Rates | null
   readonly pools: readonly LivePool[]
+  /** By listener and endpoint, where the kernel carries the bytes. */
+  readonly kernel: readonly KernelView[]
   /** The busiest first. */
   readonly flows: readonly (LiveFlow & { readonly bytesPerSecond: number })[]
 }
@@ -50,13 +56,14 @@ export function viewOf(now: Sample, before: Sample | undefined): TopView {
             bytesOut: rate(now.bytesOut, before.bytesOut),
           },
     pools: now.pools,
+    kernel: kernelViews(now.kernel, before?.kernel, seconds),
     flows: flows.sort((a, b) => b.bytesPerSecond - a.bytesPerSecond || b.ageMs - a.ageMs),
   }
 }
 
 /** Endpoints get two thirds of the rows at most, flows the rest. */
 export function renderTop(view: TopView, { columns, rows }: { columns: number; rows: number }): string[] {
-  const { open, rates, pools, flows } = view
+  const { open, rates, pools, kernel, flows } = view
   const rated =
     rates === null
       ? ''
@@ -85,9 +92,16 @@ export function renderTop(view: TopView, { columns, rows }: { columns: number; r
       FLOW,
     ),
   )
-  const left = rows - 3 - waiting.length
+  const kernelLines = kernel.map(({ listener, endpoint, newFlows, bytesIn, bytesOut, flows }) =>
+    line(
+      [listener, endpoint, `${newFlows}/s`, `${bytesText(bytesIn)}/s`, `${bytesText(bytesOut)}/s`, `${flows} so far`],
+      KERNEL,
+    ),
+  )
+  const left = rows - 3 - waiting.length - (kernelLines.length === 0 ? 0 : 1)
+  const shownKernel = kernelLines.slice(0, Math.max(0, Math.ceil(left / 3)))
   const shownEndpoints = endpointLines.slice(0, Math.max(0, Math.min(endpointLines.length, Math.ceil((left * 2) / 3))))
-  const shownFlows = flowLines.slice(0, Math.max(0, left - shownEndpoints.length))
+  const shownFlows = flowLines.slice(0, Math.max(0, left - shownEndpoints.length - shownKernel.length))
   return [
     paint('bold', head),
     ...waiting.map(text => paint('yellow', fit(text, columns))),
@@ -96,6 +110,10 @@ export function renderTop(view: TopView, { columns, rows }: { columns: number; r
       const shown = fit(text, columns)
       return state === 'up' ? shown : paint(state === 'draining' ? 'yellow' : 'red', shown)
     }),
+    ...(shownKernel.length === 0
+      ? []
+      : [paint('dim', fit(line(['by the kernel', 'endpoint', 'new', 'in', 'out', 'flows'], KERNEL), columns))]),
+    ...shownKernel.map(text => fit(text, columns)),
     paint('dim', fit(line(['client', 'listener', 'rule', 'endpoint', 'rate', 'age'], FLOW), columns)),
     ...shownFlows.map(text => fit(text, columns)),
   ]
@@ -125,5 +143,6 @@ function fit(text: string, width: number): string {
 }
 
 const ENDPOINT = [16, 36, 9, 6, 10]
+const KERNEL = [16, 36, 9, 12, 12]
 const FLOW = [24, 14, 20, 36, 12]
 const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']

@@ -1,6 +1,7 @@
 // `fourseven top`: what a running relay carries right now, in a terminal that refreshes; `--once --json` for scripts.
 
 import type { Command } from 'commander'
+import type { KernelCounts } from '../relay/kernel/kernel.ts'
 import type { FlowPage, LivePool } from '../relay/live.ts'
 import type { Place } from './ask.ts'
 import { askOperator, askOperatorJson } from './ask-operator.ts'
@@ -96,9 +97,10 @@ function untilQuit(stdin: NodeJS.ReadStream): Promise<void> {
 }
 
 async function look(place: Place): Promise<Sample> {
-  const [flows, { pools }, metrics] = await Promise.all([
+  const [flows, { pools }, kernel, metrics] = await Promise.all([
     askOperatorJson<FlowPage>(place, 'GET', `/flows?limit=${mostFlows}`),
     askOperatorJson<{ pools: readonly LivePool[] }>(place, 'GET', '/pools'),
+    askOperatorJson<KernelCounts>(place, 'GET', '/kernel'),
     askOperator(place, 'GET', '/metrics'),
   ])
   const sum = (pattern: RegExp) =>
@@ -110,6 +112,7 @@ async function look(place: Place): Promise<Sample> {
     bytesOut: sum(/^fourseven_bytes_total\{direction="out"\} (\S+)$/gm),
     flows,
     pools,
+    kernel: kernel.rows,
   }
 }
 

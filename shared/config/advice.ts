@@ -41,7 +41,7 @@ export function advise(config: Config, options: AdviceOptions): Problem[] {
         problems.push(...portAdvice(address, path, `${address.origin} serves the http route "${atHttp.name}"`))
       }
     }
-    if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, variables.relay))
+    if (atRelay !== undefined) problems.push(...relayAdvice(pool, atRelay, config, variables.relay))
     if (passed !== undefined) problems.push(...tlsAdvice(pool, passed, variables.relay))
     for (const route of routes) problems.push(...postgresAdvice(pool, route, config, variables.relay))
   }
@@ -174,7 +174,7 @@ function bindingAdvice(
 }
 
 /** A tcp door chooses once per connection, and an HTTP endpoint behind it sees the relay's address as the client's. */
-function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Problem[] {
+function relayAdvice(pool: PoolConfig, route: Route, config: Config, variables: Variables): Problem[] {
   const http = resolvedEndpoints(pool, variables).filter(
     ({ address }) => httpPorts.has(address.port) || grpcName.test(address.host),
   )
@@ -193,13 +193,20 @@ function relayAdvice(pool: PoolConfig, route: Route, variables: Variables): Prob
     ]
   }
   if (first.address.port === 443 || pool.sendProxy !== undefined) return []
+  const kernels = config.listeners
+    .filter(({ name }) => route.listeners.includes(name))
+    .map(listener => ('kernel' in listener ? listener.kernel : undefined))
+  if (kernels.every(kernel => kernel?.source === 'keep')) return []
+  const mend = kernels.every(kernel => kernel !== undefined)
+    ? 'Say source "keep" on the listener, with the relay as the endpoint\'s gateway, or mode "dsr".'
+    : 'Serve it from an edge listener, which sends X-Forwarded-For, or send it a PROXY header (sendProxy: 2).'
   return [
     {
       severity: 'warning',
       code: 'client-address-lost',
       path: first.path,
       message: `${what}: it never learns the client's address, the relay's stands in its place`,
-      mend: 'Serve it from an edge listener, which sends X-Forwarded-For, or send it a PROXY header (sendProxy: 2).',
+      mend,
     },
   ]
 }

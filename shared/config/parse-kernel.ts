@@ -64,13 +64,14 @@ function isProxied({ mode = 'proxy' }: Pick<ModeInput, 'mode'>): boolean {
 
 /** No program tries again, and none waits for a connect. */
 export function checkKernelRule(
-  rule: Pick<FlowRuleInput, 'retry' | 'timeouts'> & Pick<UdpRuleInput, 'session'>,
+  rule: Pick<FlowRuleInput, 'retry' | 'timeouts' | 'split'> & Pick<UdpRuleInput, 'session'>,
   place: Place,
   findings: Findings,
 ): void {
   const asked: [feature: string, inside: Place][] = []
   if (rule.retry !== undefined && rule.retry !== false) asked.push(['rule.retry', ['retry']])
   if (rule.timeouts?.connect !== undefined) asked.push(['rule.timeouts.connect', ['timeouts', 'connect']])
+  if (rule.split?.by === 'draw') asked.push(['split.by.draw', ['split', 'by']])
   if (rule.session !== undefined) asked.push(['rule.session', ['session']])
   for (const [feature, inside] of asked) {
     const { message, mend } = describeLayer(feature, 'kernel', features[feature]!)

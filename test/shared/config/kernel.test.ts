@@ -1,6 +1,7 @@
 // Listeners that the kernel serves: what they may say, and the errors for what no kernel mode can keep.
 
 import { describe, expect, test } from 'vitest'
+import { advise } from '../../../shared/config/advice.ts'
 import { parse } from '../../../shared/config/parse.ts'
 import type { ConfigError } from '../../../shared/config/problem.ts'
 import { compile } from '../../../shared/table/compile.ts'
@@ -90,9 +91,14 @@ describe('what needs a program between client and endpoint names the mode that c
 
   test.each([
     ['a retry', { retry: { attempts: 2 } }, 'routes[0].retry'],
+    [
+      'a split by anything but the address',
+      { variants: [{ name: 'a', weight: 1, pool: 'web' }], pool: undefined, split: { by: 'draw' } },
+      'routes[0].split.by',
+    ],
     ['a connect timeout', { timeouts: { connect: '1s' } }, 'routes[0].timeouts.connect'],
   ])('%s', (_, rule, path) => {
-    const problem = problemsOf(nat, undefined, rule).find(each => each.path === path)
+    const problem = problemsOf(nat, undefined, JSON.parse(JSON.stringify(rule))).find(each => each.path === path)
     expect(problem?.message).toContain('needs mode "proxy"')
   })
 
@@ -139,6 +145,18 @@ test('a split by address, a match by address, probes and an idle timeout stand',
   expect(parse(config).warnings).toEqual([])
 })
 
+test('that the client is not seen is said where it is so, with the mend of the mode', () => {
+  const lost = (listener: object) => {
+    const { config } = parse(configOf(listener))
+    return advise(config, { variables: { workers: {}, relay: {} }, isLocal: true }).filter(
+      ({ code }) => code === 'client-address-lost',
+    )
+  }
+  expect(lost(nat)[0]?.mend).toContain('source "keep"')
+  expect(lost({ ...nat, source: 'keep' })).toEqual([])
+  expect(lost(dsr)).toEqual([])
+})
+
 function kernelOf(listener: object) {
   return compile(parse(configOf(listener)).config).flowListeners.get('door')!.kernel
 }
@@ -152,5 +170,9 @@ function problemsOf(listener: object, pools?: object, rule: object = {}) {
 }
 
 function configOf(listener: object, pools: object = { web: { endpoints: ['tcp://192.0.2.1:80'] } }, rule: object = {}) {
-  return { listeners: { door: listener }, pools, routes: [{ name: 'r', listener: 'door', pool: 'web', ...rule }] }
+  return {
+    listeners: { door: listener },
+    pools,
+    routes: [{ name: 'r', listener: 'door', ...('variants' in rule ? {} : { pool: 'web' }), ...rule }],
+  }
 }

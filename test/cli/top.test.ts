@@ -41,6 +41,7 @@ function sample(atMs: number, bytes: readonly number[]): Sample {
     bytesOut: 0,
     flows: { total: bytes.length, flows, next: null },
     pools: [{ name: 'db', open: 1, waiting: 0, isPanic: false, endpoints: [endpoint] }],
+    kernel: [],
   }
 }
 

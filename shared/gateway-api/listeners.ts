@@ -48,7 +48,7 @@ export function placeListeners(
       placed.push({ from: listener, name, door: 'edge', address: 'edge' })
     } else if (isHttp) {
       const checks = clientChecks(listener, placement.files, notes)
-      if (checks === undefined) continue
+      if (checks === undefined || isTaken(listener, 'http', address, placed, notes)) continue
       made[name] = {
         kind: 'http',
         address,
@@ -58,6 +58,7 @@ export function placeListeners(
       placed.push({ from: listener, name, door: 'http', address })
     } else {
       const door = protocol === 'TLS' ? 'tls' : protocol === 'UDP' ? 'udp' : 'tcp'
+      if (isTaken(listener, door, address, placed, notes)) continue
       const known = flows.get(`${door} ${address}`)
       if (known === undefined) {
         made[name] =
@@ -70,6 +71,26 @@ export function placeListeners(
     }
   }
   return { placed, listeners: made }
+}
+
+/** Whether another listener has the address and cannot share it: TLS that passes through beside HTTPS, two Gateways at one place. */
+function isTaken(
+  listener: GatewayListener,
+  door: PlacedListener['door'],
+  address: string,
+  placed: readonly PlacedListener[],
+  notes: Notes,
+): boolean {
+  const here = placed.filter(other => other.address === address && (other.door === 'udp') === (door === 'udp'))
+  const other = here.find(each => {
+    if (each.door !== door || door === 'tcp' || door === 'udp') return true
+    return each.from.hostname === listener.hostname
+  })
+  if (other === undefined) return false
+  const message = `listener ${other.from.section} of ${other.from.spot.object} has ${address}, which is one kind of listener here`
+  const mend = 'Give it a port of its own, or its Gateway another address with --listen.'
+  notes.add('not-carried', 'address-taken', listener.spot, message, mend)
+  return true
 }
 
 /** Several TLS listeners on one port differ by server name only: certificates add up, but all end TLS or none does. */

@@ -190,3 +190,38 @@ test('routes stand in the order of their age, then of namespace and name', () =>
   )
   expect(imported(text).config!.routes.map(({ name }) => name)).toEqual(['c', 'b', 'a', 'z'])
 })
+
+describe('what one port cannot do', () => {
+  const https = { name: 'https', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'web' }] } }
+  const through = { name: 'through', port: 443, protocol: 'TLS', hostname: 'raw.test', tls: { mode: 'Passthrough' } }
+  const certificates = { folder: 'certs', files: new Set(['web.crt', 'web.key']) }
+
+  test('HTTPS and TLS that passes through: the first is served, the other listed', () => {
+    const result = imported(file(gateway([https, through])), { isEdge: false, certificates })
+    expect(Object.keys(result.config!.listeners)).toEqual(['web:https'])
+    expect(said(result)).toEqual([expect.stringMatching(/^not-carried \d+ address-taken$/)])
+  })
+
+  test('two Gateways on one port are set apart, unless they are told to listen at one place', () => {
+    const two = file(gateway([http]), gateway([http], {}, { name: 'other' }))
+    const apart = imported(two, { isEdge: false })
+    expect(Object.values(apart.config!.listeners)).toEqual([
+      { kind: 'http', address: '127.0.0.1:80' },
+      { kind: 'http', address: '127.0.0.2:80' },
+    ])
+    const named = imported(two, {
+      isEdge: false,
+      listen: new Map([
+        ['web', '10.0.0.1'],
+        ['default/other', '10.0.0.2'],
+      ]),
+    })
+    expect(Object.values(named.config!.listeners)).toMatchObject([
+      { address: '10.0.0.1:80' },
+      { address: '10.0.0.2:80' },
+    ])
+    const together = imported(two, { isEdge: false, listen: new Map([['*', '10.0.0.1']]) })
+    expect(Object.keys(together.config!.listeners)).toEqual(['web:http'])
+    expect(said(together)).toEqual([expect.stringMatching(/^not-carried \d+ address-taken$/)])
+  })
+})

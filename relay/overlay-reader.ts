@@ -20,7 +20,7 @@ export interface OverlayReaderHost {
   readonly draw: () => Draw
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** @param skewMs this clock less that of the edge, right to a second */
+  /** @param skewMs this clock less that of the control object, right to half the way there and back */
   readonly onOverlay: (overlay: Overlay, skewMs: number) => void
   /** The first failure after a success, and the first success after a failure: undefined. */
   readonly onTrouble: (why: string | undefined) => void
@@ -51,7 +51,7 @@ export function startOverlayReader(source: OverlaySource, host: OverlayReaderHos
   let failing: string | null = null
   let failures = 0
   let asked = 0
-  /** Since when the edge has said an older version than ours: a cache does for seconds, a new object for good. */
+  /** Since when the edge has said an older version than ours: a cache does for seconds, a store put back for good. */
   let olderSince: number | undefined
 
   const note = (why: string | null) => {
@@ -70,8 +70,8 @@ export function startOverlayReader(source: OverlaySource, host: OverlayReaderHos
         olderSince = undefined
         return note(null)
       }
-      const { overlay, date } = said
-      if (version !== null && overlay.version < version) {
+      const { overlay, at } = said
+      if (version !== null && overlay.version < version && lifeOf(said.etag) === lifeOf(etag)) {
         olderSince ??= now
         if (now - olderSince < believedAfterMs) return note(null)
       }
@@ -81,8 +81,7 @@ export function startOverlayReader(source: OverlaySource, host: OverlayReaderHos
       etag = said.etag
       readAt = now
       note(null)
-      // The header says whole seconds: half of one is the least wrong.
-      if (isNew) host.onOverlay(overlay, date === undefined ? 0 : Math.round((before + now) / 2 - (date + 500)))
+      if (isNew) host.onOverlay(overlay, Math.round((before + now) / 2 - at))
     } catch (error) {
       if (!stopping.signal.aborted) note(wordsOf(error))
     }
@@ -104,7 +103,7 @@ export function startOverlayReader(source: OverlaySource, host: OverlayReaderHos
   }
 }
 
-type Said = 'same' | { readonly overlay: Overlay; readonly etag: string | undefined; readonly date: number | undefined }
+type Said = 'same' | { readonly overlay: Overlay; readonly etag: string | undefined; readonly at: number }
 
 /** Rejects with words for the operator. */
 async function askOverlay(
@@ -130,13 +129,17 @@ async function askOverlay(
     await response.body?.cancel()
     throw new Error(response.status === 401 ? 'status 401: the token is not theirs' : `status ${response.status}`)
   }
-  const overlay = parseOverlay(JSON.parse(await bodyOf(response)))
+  const said: unknown = JSON.parse(await bodyOf(response))
+  const { at, overlay: given } = (typeof said === 'object' && said !== null ? said : {}) as Readonly<
+    Record<string, unknown>
+  >
+  if (typeof at !== 'number') throw new Error('what came is no overlay: it does not say its time')
+  const overlay = parseOverlay(given)
   if ('problems' in overlay) {
     const [first] = overlay.problems
     throw new Error(`what came is no overlay: ${first?.path}: ${first?.message}`)
   }
-  const date = Date.parse(response.headers.get('date') ?? '')
-  return { overlay, etag: response.headers.get('etag') ?? undefined, date: Number.isNaN(date) ? undefined : date }
+  return { overlay, etag: response.headers.get('etag') ?? undefined, at }
 }
 
 async function bodyOf(response: Response): Promise<string> {
@@ -148,6 +151,11 @@ async function bodyOf(response: Response): Promise<string> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
+}
+
+/** `"life.version"`: versions of an object that was made anew do not compare. */
+function lifeOf(etag: string | undefined): string {
+  return etag?.split('.')[0] ?? ''
 }
 
 function wordsOf(error: unknown): string {

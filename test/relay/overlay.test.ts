@@ -16,14 +16,22 @@ const token = 'a-token-of-the-test'
 
 /** Says the overlay to whoever has the token, with an ETag. */
 async function edge() {
-  const state = { overlay: emptyOverlay as unknown, etag: '"0"', status: 200, asked: [] as IncomingMessage[], sent: 0 }
+  const state = {
+    overlay: emptyOverlay as unknown,
+    etag: '"life.0"',
+    status: 200,
+    asked: [] as IncomingMessage[],
+    sent: 0,
+  }
   const server = createServer((request, response) => {
     state.asked.push(request)
     if (request.headers.authorization !== `Bearer ${token}`) return response.writeHead(401).end()
     if (state.status !== 200) return response.writeHead(state.status).end()
     if (request.headers['if-none-match'] === state.etag) return response.writeHead(304).end()
     state.sent += 1
-    response.writeHead(200, { etag: state.etag, 'content-type': 'application/json' }).end(JSON.stringify(state.overlay))
+    response
+      .writeHead(200, { etag: state.etag, 'content-type': 'application/json' })
+      .end(JSON.stringify({ at: Date.now(), overlay: state.overlay }))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -32,7 +40,8 @@ async function edge() {
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  const say = (overlay: unknown, etag = `"${(overlay as Overlay).version}"`) => Object.assign(state, { overlay, etag })
+  const say = (overlay: unknown, etag = `"life.${(overlay as Overlay).version}"`) =>
+    Object.assign(state, { overlay, etag })
   return { url: `http://127.0.0.1:${port}/.fourseven/overlay`, state, say }
 }
 
@@ -180,7 +189,7 @@ test('a wrong token and what is no overlay change nothing, and are said', async 
   const { relay } = await following(config, url)
   say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }))
   await until(() => version(relay) === 1)
-  say({ ...emptyOverlay, version: 2, drains: [{ endpoint: '' }] }, '"2"')
+  say({ ...emptyOverlay, version: 2, drains: [{ endpoint: '' }] }, '"life.2"')
   await until(() => relay.overlay().source?.failing?.startsWith('what came is no overlay: drains[0]') === true)
   expect(version(relay)).toBe(1)
   expect(states(relay)[0]![1]).toBe('draining')
@@ -197,6 +206,9 @@ test('an older overlay, as a cache on the way may have it, is not taken', async 
   const asked = state.asked.length
   await until(() => state.asked.length > asked + 4)
   expect(version(relay)).toBe(7)
+  // An object made anew counts from the start.
+  say({ ...emptyOverlay, version: 3 }, '"another.3"')
+  await until(() => version(relay) === 3)
 })
 
 test('an ejection ends by its own time', async () => {

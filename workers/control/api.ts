@@ -14,6 +14,7 @@ import { openapiDocument } from './openapi.ts'
 /**
  * - `GET openapi.json`
  * - `GET overlay`: what holds now, with an ETag
+ * - `GET status`: pools, endpoints and splits as they hold now
  * - `GET history`, `POST changes`, `POST undo`
  *
  * Refusals are `{ problems }` with 400, 404, 409, 413, 429 or 503.
@@ -40,6 +41,16 @@ export function openControlApi(path: string, find: () => ControlStub | undefined
     context.header('cache-control', 'private, no-cache')
     if (told.text === undefined) return context.body(null, 304)
     return context.json({ at: told.at, overlay: told.text === '' ? emptyOverlay : JSON.parse(told.text) })
+  })
+  app.get('/status', async context => {
+    const status = await context.var.control.status()
+    if (status !== undefined) return context.json(status)
+    const message = 'what is stored was written by another version of this program'
+    return refuse(
+      context,
+      503,
+      problem('unreadable-overlay', '', message, 'Deploy that version again, or a newer one.'),
+    )
   })
   app.get('/history', async context => {
     const query = historyQuery.safeParse(context.req.query())

@@ -8,6 +8,7 @@ import type { Problem } from '../../shared/config/problem.ts'
 import { apply, type Unused } from '../../shared/overlay/apply.ts'
 import { type Changed, type Command, change, type Report, undo } from '../../shared/overlay/command.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
+import { type Status, statusOf } from '../../shared/overlay/status.ts'
 import { compile } from '../../shared/table/compile.ts'
 import type { Table } from '../../shared/table/table.ts'
 import { variablesOf } from '../env.ts'
@@ -107,6 +108,12 @@ export class Control extends DurableObject<Cloudflare.Env> {
       this.#keep(changed, { at: now, author, reason, command: report, touched: changed.touched, isAutomatic: true })
     }
     return { version: this.#store.overlay().version }
+  }
+
+  /** What holds now, told for a person; undefined when what is stored cannot be read. */
+  status(): (Status & { readonly at: number }) | undefined {
+    const at = Date.now()
+    return this.#overlay === undefined ? undefined : { at, ...statusOf(this.#base(), this.#overlay, at) }
   }
 
   /** Newest first; those that made a version below `before`. */

@@ -29,6 +29,9 @@ export function openapiDocument(path: string): object {
           304: { description: 'It is the same.' },
         }),
       },
+      [`${under}/status`]: {
+        get: says('Pools, endpoints and splits as they hold now.', { 200: json('What holds now.') }),
+      },
       [`${under}/history`]: {
         get: {
           ...says('Changes, newest first.', { 200: json('Changes.') }),

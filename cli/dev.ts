@@ -4,10 +4,12 @@
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Config } from '../shared/config/parse.ts'
+import { isLoopback, parseAddress, parseHostPort } from '../shared/wire/address.ts'
 import { closeAgent, type Place, placeText } from './ask.ts'
 import { addConfigOptions, type ConfigOptions } from './config-options.ts'
 import { curlLines } from './curl-lines.ts'
 import { type DemoEndpoint, demoVariables, startDemo, stopDemo } from './demo.ts'
+import { DEV_EDGE, DEV_TOKEN } from './dev-place.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { judge } from './judge.ts'
 import { loadConfig } from './load.ts'
@@ -59,7 +61,7 @@ async function dev(named: string | undefined, options: DevOptions): Promise<numb
   const demo = isShipped ? await startDemo('shipped') : []
   let planes: Planes | undefined
   try {
-    const variables = { ...process.env, ...demoVariables(demo), ...options.var }
+    const variables = { ...withToken(options), ...demoVariables(demo), ...options.var }
     const config = await readConfig(isShipped ? SHIPPED : named, variables, options)
     if (config === undefined) return EXIT.problems
     const onRecord =
@@ -97,6 +99,13 @@ async function smoke(options: DevOptions): Promise<number> {
     await planes?.stop()
     await stopDemo(demo)
   }
+}
+
+/** On a loopback address the operator API is open to the commands of this machine. */
+function withToken({ edge }: DevOptions): Record<string, string | undefined> {
+  const address = parseAddress(edge.host)
+  const isHere = edge.host === 'localhost' || (address !== undefined && isLoopback(address))
+  return { ...(isHere ? { FOURSEVEN_OPERATOR_TOKEN: DEV_TOKEN } : {}), ...process.env }
 }
 
 /** The config, or undefined when it has errors; problems go to stderr, so that stdout stays what --json promises. */
@@ -173,7 +182,7 @@ function collectService(text: string, before: Readonly<Record<string, string>> =
 }
 
 const SHIPPED = fileURLToPath(new URL('../shared/routes.ts', import.meta.url))
-const DEFAULT_EDGE: Place = { host: '127.0.0.1', port: 8787 }
+const DEFAULT_EDGE: Place = parseHostPort(new URL(DEV_EDGE).host)!
 
 const EXAMPLES = `
 Examples:

@@ -2,7 +2,7 @@
 
 export const EXIT = {
   ok: 0,
-  /** The config has errors, or a row of the smoke run failed. */
+  /** The config has errors, a row of the smoke run failed, or a change was refused. */
   problems: 1,
   /** The arguments make no sense. */
   usage: 2,
@@ -12,9 +12,9 @@ export const EXIT = {
 
 export const EXIT_CODES = `Exit codes:
   0  all is well (dev: ended by Ctrl-C or SIGTERM)
-  1  the config has problems, or a smoke row failed
+  1  the config has problems, a smoke row failed, or a change was refused
   2  wrong usage
-  3  cannot run: a port is in use, a file cannot be written`
+  3  cannot run: a port is in use, a file cannot be written, nobody answers`
 
 /** What an operator can mend outside the config: said in one line and ended with `EXIT.cannotRun`. */
 export class CannotRun extends Error {

@@ -4,16 +4,20 @@ import { Command, CommanderError } from 'commander'
 import { addCheck } from './check.ts'
 import { addDemo } from './demo-command.ts'
 import { addDev } from './dev.ts'
+import { addDrain, addEject, addPurge, addUndrain } from './endpoint-commands.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
+import { addHistory, addUndo } from './history.ts'
 import { addImport } from './import.ts'
 import { addKernel } from './kernel.ts'
 import packageJson from './package.json' with { type: 'json' }
 import { addProbe } from './probe.ts'
 import { addRelay } from './relay.ts'
 import { addReload } from './reload.ts'
+import { addStatus } from './status.ts'
 import { addTop } from './top.ts'
+import { addWeight } from './weight.ts'
 
 async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('fourseven')
@@ -37,6 +41,14 @@ async function main(argv: readonly string[]): Promise<number> {
     addRelay,
     addReload,
     addTop,
+    addStatus,
+    addWeight,
+    addDrain,
+    addUndrain,
+    addEject,
+    addHistory,
+    addUndo,
+    addPurge,
     addImport,
     addExport,
   ])

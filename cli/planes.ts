@@ -6,7 +6,7 @@ import type { Config } from '../shared/config/parse.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError } from '../shared/config/problem.ts'
 import { splitKeys } from '../shared/http/signing.ts'
-import type { Place } from './ask.ts'
+import { type Place, placeText } from './ask.ts'
 import { CannotRun } from './exit.ts'
 import { withoutItsSignals } from './signals.ts'
 
@@ -37,8 +37,8 @@ export async function startPlanes(config: Config, options: PlanesOptions): Promi
     await Promise.all(stops.map(stopOne => stopOne()))
   }
   try {
-    const listeners = await startRelayPart(config, options, stops)
     const edge = await startEdgePart(config, options, stops)
+    const listeners = await startRelayPart(config, options, edge, stops)
     return { edge, listeners, stop }
   } catch (error) {
     await stop()
@@ -49,17 +49,25 @@ export async function startPlanes(config: Config, options: PlanesOptions): Promi
 async function startRelayPart(
   config: Config,
   options: PlanesOptions,
+  edge: Place | undefined,
   stops: (() => Promise<void>)[],
 ): Promise<ReadonlyMap<string, Place>> {
   const part = partFor(options.ports === 'free' ? withFreePorts(config) : config, 'relay')
   if (part.listeners.length === 0) return new Map()
   try {
     const { variables, onRecord } = options
+    const token = variables['FOURSEVEN_OPERATOR_TOKEN'] ?? ''
+    // Beside an edge that has an operator, the relay follows its overlay as it would elsewhere.
+    const overlay =
+      edge === undefined || token === ''
+        ? {}
+        : { overlay: { url: `http://${placeText(edge)}/.fourseven/overlay`, token } }
     const cookieKeys = splitKeys(variables['FOURSEVEN_COOKIE_KEY'] ?? '')
     const relay = await startRelay({
       config: part,
       variables,
       cookieKeys,
+      ...overlay,
       onRecord,
       onRequest: onRecord,
       onEvent: onRecord,

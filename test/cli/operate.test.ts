@@ -1,0 +1,171 @@
+// What an operator does, with the real command against the edge and relay of a real `fourseven dev`.
+
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { askHttp } from '../../cli/ask.ts'
+import { fourseven, type Running, startFourseven } from './command.ts'
+
+const token = 'the-token-of-this-test'
+const server = createServer((request, response) => {
+  response.writeHead(200, { 'cache-control': 'max-age=600', 'cache-tag': 'news' }).end(`${request.url}`)
+})
+let dev: Running
+let edge = ''
+let folder = ''
+
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const config = {
+    listeners: { web: { kind: 'edge' }, door: { kind: 'tcp', address: '127.0.0.1:0' } },
+    pools: {
+      stable: {
+        endpoints: [
+          { name: 'a', address: at },
+          { name: 'b', address: at },
+        ],
+      },
+      canary: { endpoints: [{ name: 'c', address: at }] },
+      test: { endpoints: [{ name: 'd', address: at }] },
+      db: { endpoints: [{ name: 'one', address: at.replace('http', 'tcp') }] },
+    },
+    routes: [
+      { name: 'news', listener: 'web', match: { path: '/news' }, pool: 'stable', cache: true },
+      {
+        name: 'ab',
+        listener: 'web',
+        match: { path: '/ab' },
+        variants: [
+          { name: 'old', pool: 'stable', weight: 1 },
+          { name: 'new', pool: 'test', weight: 1 },
+        ],
+        split: { name: 'test', pin: 'first' },
+      },
+      {
+        name: 'app',
+        listener: 'web',
+        variants: [
+          { name: 'stable', pool: 'stable', weight: 95 },
+          { name: 'canary', pool: 'canary', weight: 5 },
+        ],
+        split: { name: 'rollout' },
+      },
+      { name: 'db', listener: 'door', pool: 'db' },
+    ],
+  }
+  folder = mkdtempSync(join(tmpdir(), 'fourseven-'))
+  writeFileSync(join(folder, 'routes.json'), JSON.stringify(config))
+  dev = startFourseven(['dev', `${folder}/routes.json`, '--edge', '127.0.0.1:0', '--quiet', '--json'], {
+    env: { FOURSEVEN_OPERATOR_TOKEN: token },
+  })
+  const { listening } = JSON.parse(await dev.line(line => line.startsWith('{"listening"')))
+  edge = listening.find((row: { kind: string }) => row.kind === 'edge').address
+}, 60_000)
+
+afterAll(async () => {
+  dev?.child.kill('SIGTERM')
+  await dev?.ended
+  server.closeAllConnections()
+  server.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const run = (...args: readonly string[]) =>
+  fourseven([...args, '--edge', edge], { env: { FOURSEVEN_OPERATOR_TOKEN: token } })
+const json = async (...args: readonly string[]) => {
+  const { code, stdout, stderr } = await run(...args, '--json')
+  expect(code, stderr).toBe(0)
+  return JSON.parse(stdout)
+}
+const get = async (path: string) => {
+  const { hostname, port } = new URL(edge)
+  return askHttp({ host: hostname, port: Number(port) }, { host: 'app.test', path }, AbortSignal.timeout(10_000))
+}
+
+test('weight says what it moves against the least, and a dry run the same without a change', async () => {
+  const dry = await run('weight', 'rollout', 'stable=75', 'canary=25', '--dry-run')
+  expect(dry).toMatchObject({ code: 0, stderr: '' })
+  const moves = 'moves 20 % of users (13107 of 65536 slots): the least that any deal could'
+  expect(dry.stdout).toContain(moves)
+  expect((await json('status')).version).toBe(0)
+
+  const real = await run('weight', 'rollout', 'stable=75', 'canary=25', '--author', 'anna', '--reason', 'looks good')
+  expect(real).toMatchObject({ code: 0, stderr: '' })
+  expect(real.stdout).toContain('version 1: weight rollout stable=75 canary=25; everywhere within 5 s')
+  expect(real.stdout).toContain(moves)
+  expect(real.stdout).toContain('nobody is pinned: users follow the weights')
+  const { splits } = await json('status')
+  expect(splits.find(({ split }: { split: string }) => split === 'rollout').variants).toEqual([
+    { name: 'stable', configured: 95, weight: 75, slots: 49152 },
+    { name: 'canary', configured: 5, weight: 25, slots: 16384 },
+  ])
+}, 60_000)
+
+test('weight of a test says who stays pinned, and --release that nobody does', async () => {
+  const kept = await run('weight', 'test', 'old=0', 'new=1')
+  expect(kept.stdout).toContain('pinned: whoever has a variant of epoch 0 keeps it')
+  const released = await run('weight', 'test', 'old=0', 'new=1', '--release')
+  expect(released.stdout).toContain('released: whoever kept a variant is dealt anew')
+  const { splits } = await json('status')
+  expect(splits.find(({ split }: { split: string }) => split === 'test')).toMatchObject({ pin: 'first', epoch: 1 })
+}, 60_000)
+
+test('status shows what is not well, who did it and why; undrain takes it back', async () => {
+  const drained = await run('drain', 'stable/a', '--author', 'anna', '--reason', 'new disk')
+  expect(drained).toMatchObject({ code: 0, stdout: expect.stringContaining('drain stable/a; everywhere within 5 s') })
+  for (let at = 0; at < 4; at++) await get('/x')
+  const { code, stdout } = await run('status')
+  expect(code).toBe(0)
+  expect(stdout).toContain('1 of 4 endpoints not up')
+  expect(stdout).toMatch(/draining\s*│ stable\/a\s*│ 1\s*│ drained since .*Z\s*│ anna: new disk/)
+  expect(stdout).toMatch(/rollout\s*│ stable\s*│ 75 \(config: 95\)/)
+  expect(stdout).toContain('last changes:')
+  const seen = await json('status')
+  expect(seen.measured.find(({ route }: { route: string }) => route === 'app')).toMatchObject({ errors: 0 })
+  await json('undrain', 'stable/a')
+  const { pools } = await json('status')
+  expect(pools[0].endpoints[0]).toEqual({ endpoint: 'stable/a', state: 'up', why: null, weight: 1, priority: 0 })
+}, 60_000)
+
+test('eject takes an endpoint out for a while, and --end ends that', async () => {
+  await json('eject', 'canary/c', '--for', '5m')
+  const ejected = (await json('status')).pools.flatMap((pool: { endpoints: object[] }) => pool.endpoints)
+  expect(ejected).toContainEqual(expect.objectContaining({ endpoint: 'canary/c', state: 'ejected' }))
+  await json('eject', 'canary/c', '--end')
+  const back = (await json('status')).pools.flatMap((pool: { endpoints: object[] }) => pool.endpoints)
+  expect(back).toContainEqual(expect.objectContaining({ endpoint: 'canary/c', state: 'up' }))
+}, 60_000)
+
+test('history tells who and why, newest first, and undo takes one back', async () => {
+  await json('drain', 'stable/b', '--author', 'bert', '--reason', 'by mistake')
+  const { changes } = await json('history', '--most', '1')
+  expect(changes).toMatchObject([{ author: 'bert', reason: 'by mistake', command: { do: 'drain' } }])
+  const undone = await run('undo', String(changes[0].version))
+  expect(undone.stdout).toContain(`version ${changes[0].version} was taken back`)
+  const text = (await run('history')).stdout
+  expect(text).toContain('drain stable/b')
+  expect(text).toContain('weight rollout stable=75 canary=25')
+  const again = await run('undo', String(changes[0].version))
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('was undone by version') })
+}, 60_000)
+
+test('what makes no sense is refused with what would be right', async () => {
+  const near = await run('drain', 'stabel/a')
+  expect(near).toMatchObject({ code: 1, stderr: expect.stringContaining('Did you mean "stable/a"?') })
+  const missing = await run('weight', 'rollout', 'stable=1')
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('"canary" has no weight') })
+  expect(await run('weight', 'rollout', 'stable')).toMatchObject({ code: 2 })
+  const conflict = await run('undrain', 'stable/a', '--if-version', '0')
+  expect(conflict).toMatchObject({ code: 1, stderr: expect.stringContaining('holds, not 0') })
+  const stranger = await fourseven(['status', '--edge', edge], { env: { FOURSEVEN_OPERATOR_TOKEN: 'another' } })
+  expect(stranger).toMatchObject({ code: 3, stderr: expect.stringContaining('does not take the token') })
+  const nobody = await fourseven(['status', '--edge', 'http://127.0.0.1:1'], { env: { FOURSEVEN_OPERATOR_TOKEN: 'x' } })
+  expect(nobody).toMatchObject({ code: 3, stderr: expect.stringContaining('no edge answers at http://127.0.0.1:1') })
+  expect(await fourseven(['status', '--edge', 'http://www.example.com'])).toMatchObject({ code: 2 })
+}, 60_000)

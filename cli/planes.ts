@@ -59,9 +59,7 @@ async function startRelayPart(
     const token = variables['FOURSEVEN_OPERATOR_TOKEN'] ?? ''
     // Beside an edge that has an operator, the relay follows its overlay as it would elsewhere.
     const overlay =
-      edge === undefined || token === ''
-        ? {}
-        : { overlay: { url: `http://${placeText(edge)}/.fourseven/overlay`, token } }
+      edge === undefined || token === '' ? {} : { overlay: { url: `http://${placeText(edge)}${OVERLAY_PATH}`, token } }
     const cookieKeys = splitKeys(variables['FOURSEVEN_COOKIE_KEY'] ?? '')
     const relay = await startRelay({
       config: part,
@@ -101,7 +99,11 @@ async function startEdgePart(
 ): Promise<Place | undefined> {
   const part = partFor(config, 'workers')
   if (part.listeners.length === 0) return undefined
-  const { variables, onRecord } = options
+  const { variables } = options
+  // The relay beside it asks once a second.
+  const onRecord = (record: { readonly path?: unknown }) => {
+    if (record.path !== OVERLAY_PATH) options.onRecord(record)
+  }
   // Only now: workerd's and esbuild's wrappers take half a second to load, which no other command should wait for.
   const { bundleWorker, startEdge } = await import('./edge.ts')
   const { host, port } = options.edge
@@ -116,3 +118,5 @@ function withFreePorts(config: Config): Config {
   const listeners = config.listeners.map(listener => (listener.kind === 'edge' ? listener : { ...listener, port: 0 }))
   return { ...config, listeners }
 }
+
+const OVERLAY_PATH = '/.fourseven/overlay'

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { descriptorProblem, portProblem } from '../../cli/descriptors.ts'
+import { threadsProblem } from '../../cli/threads.ts'
 import { takeSockets } from '../../relay/handover.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { udpClient, udpNamed } from '../relay/udp-lab.ts'
@@ -176,6 +177,13 @@ export default { listeners: { db: { kind: 'tcp', address: \`127.0.0.1:\${port}\`
       severity: 'warning',
       mend: expect.stringContaining('ulimit -n 2129'),
     })
+  })
+
+  test('warns when there are more listening threads than cores', () => {
+    const { config } = parse({ ...JSON.parse(configText([1])), threads: 4 })
+    expect(threadsProblem(config, 4)).toBeUndefined()
+    expect(threadsProblem({ ...config, threads: 'auto' }, 1)).toBeUndefined()
+    expect(threadsProblem(config, 2)).toMatchObject({ code: 'more-threads-than-cores', severity: 'warning' })
   })
 
   test('warns when there are fewer local ports than the sessions it may have need', () => {

@@ -23,9 +23,9 @@ export interface Lab {
   readonly recorded: (count: number) => Promise<FlowRecord[]>
 }
 
-interface LabOptions extends Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem' | 'onThread'>> {
+interface LabOptions
+  extends Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem' | 'onThread' | 'threads'>> {
   readonly maxConnections?: number
-  readonly threads?: number
   readonly proxyProtocol?: readonly ProxySourceConfig[]
   readonly rule?: Partial<FlowRule>
   readonly pool?: Partial<PoolConfig>
@@ -38,7 +38,7 @@ export async function lab(ports: readonly number[], options: LabOptions = {}): P
 
 export async function labOf(
   config: Config,
-  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem' | 'onThread'>> = {},
+  options: Partial<Pick<RelayOptions, 'host' | 'draw' | 'onEvent' | 'onProblem' | 'onThread' | 'threads'>> = {},
 ): Promise<Lab> {
   const records: FlowRecord[] = []
   let arrived = () => {}

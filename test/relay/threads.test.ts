@@ -2,8 +2,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import type { ThreadEvent } from '../../relay/event.ts'
+import type { Problem } from '../../shared/config/problem.ts'
+import { authority } from '../support/certificates.ts'
+import { needs } from '../support/needs.ts'
 import { client, configOf, echo, ending, endpoint, labOf, said } from './lab.ts'
 import { takePlaces } from './threads-lab.ts'
+import { tlsClient, tlsLab } from './tls-lab.ts'
 
 test('two threads share a listener: connections come to both, and endpoints are taken in turn', async () => {
   const ends = await Promise.all([echo(), echo(), echo(), echo()])
@@ -174,6 +178,33 @@ test('a thread that dies gives its places back and is replaced; connections of t
   expect(relay.plane.observed.open[slot]).toBe(stay.length + 20)
   expect(await takePlaces(port, 100)).toEqual({ served: 80 - stay.length, reset: 20 + stay.length })
   expect(relay.threads).toEqual({ count: 2, lost: 1 })
+})
+
+needs('openssl')('a session of TLS that began in one thread is resumed in another', async () => {
+  const { port: end } = await echo()
+  const certificates = [authority().sign('app.test')]
+  const pools = { pool: { endpoints: [`tcp://127.0.0.1:${end}`] } }
+  const { port } = await tlsLab({ certificates }, pools, undefined, { threads: 3 })
+  const first = await tlsClient(port, { maxVersion: 'TLSv1.2' })
+  await said(first, 'x')
+  const session = first.getSession()!
+  for (let at = 0; at < 12; at++) {
+    const again = await tlsClient(port, { maxVersion: 'TLSv1.2', session })
+    expect(await said(again, 'x')).toBe('x')
+    expect(again.isSessionReused()).toBe(true)
+  }
+})
+
+test('a reload that names another number of threads says that it stays as it is', async () => {
+  const { port: end } = await echo()
+  const problems: Problem[] = []
+  const config = configOf([end], { threads: 2 })
+  const { relay } = await labOf(config, { onProblem: problem => problems.push(problem) })
+  await relay.reload(config, {})
+  expect(problems).toEqual([])
+  await relay.reload({ ...config, threads: 4 }, {})
+  expect(problems).toMatchObject([{ severity: 'warning', code: 'threads-stay', path: 'threads' }])
+  expect(relay.threads.count).toBe(2)
 })
 
 test('a relay with threads does not share its port with another program that would share one', async () => {

@@ -5,8 +5,10 @@ import { stateOf } from '../../../shared/pool/health.ts'
 import {
   attachObserved,
   claim,
+  createHeld,
   createObserved,
   forget,
+  giveBack,
   grow,
   latencyNow,
   type Observed,
@@ -119,6 +121,23 @@ describe('claim and settle', () => {
       expect(inPool).toBeLessThanOrEqual(2)
     }
     expect([...observed.open.subarray(0, 2), observed.poolOpen[0]]).toEqual([0, 0, 0])
+  })
+
+  test('what a thread that died had open is given back, and what others have is not', () => {
+    const pool = makePool({ a: 1, b: 1 })
+    const owner = makeObserved(pool, 0, true)
+    const [mine, theirs] = [createHeld(owner), createHeld(owner)]
+    const [one, two] = [mine, theirs].map(held => attachObserved(owner.buffer, 0, held)) as [Observed, Observed]
+    const [a, b] = [named(pool, 'a'), named(pool, 'b')]
+    for (const endpoint of [a, a, b]) claim(one, pool, endpoint)
+    for (const endpoint of [a, b, b]) claim(two, pool, endpoint)
+    settle(one, pool, a, 'success', 1, noon)
+    giveBack(owner, mine)
+    expect([owner.open[a.slot], owner.open[b.slot], owner.poolOpen[pool.index]]).toEqual([1, 2, 3])
+    giveBack(owner, mine)
+    expect(owner.poolOpen[pool.index]).toBe(3)
+    giveBack(owner, theirs)
+    expect([owner.open[a.slot], owner.open[b.slot], owner.poolOpen[pool.index]]).toEqual([0, 0, 0])
   })
 
   test('a claim beyond a limit takes nothing', () => {

@@ -128,11 +128,12 @@ export function renew(plane: Plane, session: Session, ears: Ears): 'stayed' | 'm
   if (why === undefined) return 'stayed'
   // Its own place counts as free while it looks for another.
   settle(observed, pool, endpoint, 'neutral', -1, plane.host.now())
-  const other = next(pool, [endpoint], observed, plane.host.now(), plane.draw(), session.decision.key)
+  const tried = [...session.refused, endpoint]
+  const other = next(pool, tried, observed, plane.host.now(), plane.draw(), session.decision.key)
   const hasToGo = found === 'no-endpoint' || why === 'drained'
   if (other === undefined && !hasToGo && claim(observed, pool, endpoint, true)) return 'stayed'
   leave(session, endpoint, why, ears)
-  return pin(plane, session, [endpoint], ears) ?? 'moved'
+  return pin(plane, session, tried, ears) ?? 'moved'
 }
 
 /** The session under the table in force: the same rule and variant, as they are there. */

@@ -44,6 +44,10 @@ export class Session implements Flow {
   /** The PROXY header that the next datagram has to have. */
   ahead: Uint8Array | undefined
   uniqueId: string | null = null
+  /** Its first datagram, as long as that may have to be sent again. */
+  first: Uint8Array | undefined
+  /** Endpoints that refused it. */
+  refused: readonly Endpoint[] = nobody
   /** The endpoint has answered since the session is on it. */
   hasAnswer = false
   /** Why the next datagram has to look for another endpoint. */
@@ -192,6 +196,8 @@ export class Sessions implements Iterable<Session> {
 }
 
 function nothing(): void {}
+
+const nobody: readonly Endpoint[] = []
 
 /** An endpoint gives a client up to eight at a time by most implementations' defaults (active_connection_id_limit). */
 const mostIds = 8

@@ -62,7 +62,7 @@ export class UdpDoor implements Door {
     this.dropped = new Dropped(gate, plane.onRecord)
     this.ears = {
       onAnswer: (session, bytes) => this.answer(session, bytes),
-      onTrouble: (session, error) => this.hearTrouble(session, error),
+      onTrouble: (session, error) => this.hearRefusal(session, error),
       onLeft: (session, upstream) => this.linger(session, upstream),
     }
     this.isPlain = isPlain(listener)
@@ -349,9 +349,10 @@ export class UdpDoor implements Door {
       this.dropped.drop(dropReason(error))
       return
     }
+    session.first = session.datagramsIn === 0 && bytes.length <= longestFirst ? bytes : undefined
     session.bytesIn += bytes.length
     session.datagramsIn += 1
-    if (!session.decision.pool.sendProxy?.isInEach) session.ahead = undefined
+    spendHeader(session)
     if (session.decision.rule.session.responses === 0) this.endWhenAnswered(session)
   }
 
@@ -371,6 +372,8 @@ export class UdpDoor implements Door {
     this.sessions.touch(session, this.now)
     if (!session.hasAnswer || plane.observed.failuresInRow[session.endpoint!.slot] !== 0) {
       session.hasAnswer = true
+      session.first = undefined
+      if (session.refused.length > 0) session.refused = []
       learnOf(plane, session, 'success')
     }
     const key = this.listener.sessionKey!
@@ -414,6 +417,22 @@ export class UdpDoor implements Door {
     const { requests = 1, responses } = session.decision.rule.session
     const isAsked = session.datagramsIn >= requests
     if (isAsked && session.datagramsOut >= session.datagramsIn * responses!) this.end(session, 'done')
+  }
+
+  /**
+   * ICMP, outside of any datagram. Where the first one of a session met it, nobody has got that one: it goes to another
+   * endpoint at once, if there is one.
+   */
+  private hearRefusal(session: Session, error: string): void {
+    this.hearTrouble(session, error)
+    const { first, upstream, endpoint, refused } = session
+    session.first = undefined
+    if (first === undefined || refused.length + 1 >= mostTries) return
+    session.refused = [...refused, endpoint!]
+    if (!this.lookAgain(session) || session.upstream === upstream) return
+    if (send(session, first) !== undefined) return
+    spendHeader(session)
+    session.first = first
   }
 
   /** ICMP: a failure of the endpoint, and the next datagram of the session looks for another one. */
@@ -483,6 +502,10 @@ function send(session: Session, bytes: Uint8Array): string | undefined {
   return upstream!.sendBehind(ahead, bytes)
 }
 
+function spendHeader(session: Session): void {
+  if (session.decision.pool.sendProxy?.isInEach !== true) session.ahead = undefined
+}
+
 function isPlain({ sessionKey, proxySources }: FlowListener): boolean {
   return sessionKey!.by === 'flow' && proxySources.length === 0
 }
@@ -508,6 +531,10 @@ const limits: readonly Reason[] = ['session_limit', 'address_limit', 'accept_rat
 const longest = { 4: 65_507, 6: 65_527 } as const
 /** A session with a datagram within this time is never ended to make room. */
 const activeMs = 5_000
+/** So often at most a first datagram is sent, as often as a connection is tried. */
+const mostTries = 3
+/** A longer first datagram is not kept until its answer: what fits one Ethernet frame is. */
+const longestFirst = 1_472
 /** How long an answer may take that was asked for before the session moved, and for how many sessions at once it is waited for. */
 const lingerMs = 2_000
 const mostLingering = 1_024

@@ -23,6 +23,7 @@ function configOf({ a = [], b = [], idle = '60s', isThere = true, key = 'flow', 
     ...(isThere ? { b: { endpoints: endpoints(b) } } : {}),
   }
   return parse({
+    threads: 1,
     listeners: { door: { kind: 'udp', address: `127.0.0.1:${port}`, key } },
     pools,
     routes: [{ name: 'a', listener: 'door', pool: 'a', timeouts: { idle } }, ...other],

@@ -155,6 +155,23 @@ describe('an endpoint that is gone', () => {
     expect(relay.counts.get('door')!.moved).toBe(10)
   })
 
+  test('refuses the first datagram of a session: that goes to another endpoint at once, with its PROXY header', async () => {
+    const a = await udpNamed('a')
+    const gone = await Promise.all([1, 2].map(() => udpEndpoint(() => undefined)))
+    for (const { socket } of gone) closeSocket(socket)
+    const ports = [...gone.map(({ port }) => port), a.port]
+    const { port, relay } = await udpLab(ports, {
+      pool: { sendProxy: 2 },
+      route: { session: { requests: 1, responses: 1 } },
+    })
+    const clients = await Promise.all(Array.from({ length: 9 }, () => udpClient(port)))
+    // Each says it once.
+    for (const client of clients) expect((await client.ask('1')).slice(-2)).toMatch(/.1$/)
+    expect(a.heard).toHaveLength(9)
+    for (const { bytes } of a.heard) expect(bytes.length).toBe(28 + 1)
+    expect(relay.counts.get('door')!.moved).toBeGreaterThanOrEqual(6)
+  })
+
   test('is a failure that ejects it, and sessions that have not tried it yet move too', async () => {
     const [a, b] = [await udpNamed('a'), await udpNamed('b')]
     const { port, relay } = await udpLab([a.port, b.port], { pool: { outlier: { consecutiveFailures: 3 } } })

@@ -1,5 +1,6 @@
 // Rules of a config as rules of routes.
 
+import type { ConfigInput } from '../config/config.ts'
 import type {
   FiltersInput,
   HeaderEditsInput,
@@ -23,6 +24,7 @@ export function exportRule(
   written: object,
   kind: string,
   namespace: string,
+  pools: ConfigInput['pools'],
   uses: ServiceUse[],
   spot: Spot,
   notes: Notes,
@@ -78,11 +80,20 @@ export function exportRule(
       ...(all.length === 0 ? {} : { filters: all }),
       ...(backendRefs.length === 0 ? {} : { backendRefs }),
       ...(kind === 'HTTPRoute' ? exportTiming(rule, spot, notes) : {}),
-      ...(split?.pin === 'first' && typeof split.by === 'object' && 'cookie' in split.by
-        ? { sessionPersistence: { cookie: { name: split.by.cookie.replace(/\.split$/, '') } } }
-        : {}),
+      ...(isHttp ? exportSession([pool, ...(variants ?? []).map(each => each.pool)], pools) : {}),
     },
   }
+}
+
+/** The session of the first pool that keeps one. */
+function exportSession(names: readonly (string | undefined)[], pools: ConfigInput['pools']): object {
+  const affinity = names.map(name => (name === undefined ? undefined : pools[name]?.affinity)).find(each => each)
+  if (affinity === undefined) return {}
+  const { cookie, maxAge } = affinity
+  const named = cookie === undefined ? {} : { name: cookie }
+  if (maxAge === undefined) return { sessionPersistence: { type: 'Cookie', cookie: named } }
+  const lasting = { cookie: { ...named, lifetimeType: 'Permanent' }, absoluteTimeout: written(maxAge) }
+  return { sessionPersistence: { type: 'Cookie', ...lasting } }
 }
 
 function listOf(value: string | readonly string[] | undefined): readonly string[] {

@@ -124,7 +124,7 @@ function exportRoute(
   const object = routeObject(name)
   const exported = written.map((rule, place) => {
     const here = rules === undefined ? spot : within(spot, 'rules', place)
-    return exportRule(rule, kind, object.namespace, uses, here, notes)
+    return exportRule(rule, kind, object.namespace, config.pools, uses, here, notes)
   })
   for (const use of uses) {
     if (use.from.namespace !== use.service.namespace)

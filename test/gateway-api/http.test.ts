@@ -416,6 +416,26 @@ describe('backends', () => {
     expect(found['v1']! + found['500']!).toBe(200)
   })
 
+  test('a session stays where it began, over backends and their endpoints', async () => {
+    const running = await run(
+      [
+        ...services,
+        gateway([http]),
+        httpRoute({ sessionPersistence: { cookie: { name: 'sid' } }, backendRefs: [to('v1'), to('v2')] }),
+      ],
+      { endpoints: { 'default/v1:8080': [v1.address, v3.address], 'default/v2:8080': [v2.address] } },
+    )
+    for (let client = 0; client < 5; client++) {
+      const first = await running.ask('web:http', {})
+      const cookies = (first.headers['set-cookie'] ?? []).map(cookie => cookie.split(';')[0]!)
+      expect(cookies.some(cookie => cookie.startsWith('sid='))).toBe(true)
+      for (let again = 0; again < 5; again++) {
+        const next = await running.ask('web:http', { headers: { cookie: cookies.join('; ') } })
+        expect(next.saw!.endpoint).toBe(first.saw!.endpoint)
+      }
+    }
+  })
+
   test('a backend that redirects and one that rewrites', async () => {
     const running = await all(
       gateway([http]),

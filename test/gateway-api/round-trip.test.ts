@@ -141,6 +141,14 @@ const rules: readonly (readonly [string, object])[] = [
       backendRefs: [to('app')],
     },
   ],
+  ['a session', { sessionPersistence: { cookie: { name: 'sid' } }, backendRefs: [to('app')] }],
+  [
+    'a session that lasts, over variants',
+    {
+      sessionPersistence: { type: 'Cookie', absoluteTimeout: '2h', cookie: { name: 'sid', lifetimeType: 'Permanent' } },
+      backendRefs: [to('app'), to('next')],
+    },
+  ],
   ['another namespace', { backendRefs: [to('app', { namespace: 'shop' })] }],
 ]
 

@@ -175,9 +175,13 @@ export function edgeWorker(
       compatibilityDate: date,
       compatibilityFlags: [...flags],
       manifest: { mainModule: 'main.js', modules: { 'main.js': { type: 'esm' as const, contents } } },
-      exports: { Control: { type: 'durable-object' as const, storage: 'sqlite' as const } },
+      exports: {
+        Control: { type: 'durable-object' as const, storage: 'sqlite' as const },
+        Probes: { type: 'durable-object' as const, storage: 'sqlite' as const },
+      },
       env: {
         FOURSEVEN_CONTROL: { type: 'durable-object' as const, worker: name, exportName: 'Control' },
+        FOURSEVEN_PROBES: { type: 'durable-object' as const, worker: name, exportName: 'Probes' },
         ...env,
       },
     },

@@ -3,6 +3,7 @@
 import { splitKeys } from '../shared/http/signing.ts'
 
 import type { Control } from './control/control.ts'
+import type { Probes } from './control/probes.ts'
 
 export interface Env {
   /** Signs our cookies. Several, comma separated: the first signs, all are believed. */
@@ -11,6 +12,8 @@ export interface Env {
   readonly FOURSEVEN_OPERATOR_TOKEN?: string
   /** The control object; without it nothing changes without a deploy. */
   readonly FOURSEVEN_CONTROL?: DurableObjectNamespace<Control>
+  /** Probes run there; without it nothing is probed at the edge. */
+  readonly FOURSEVEN_PROBES?: DurableObjectNamespace<Probes>
   /** Every string among the rest fills a `${NAME}` of the config; what has a `fetch` is an endpoint `binding:NAME`. */
   readonly [variable: string]: unknown
 }

@@ -6,6 +6,7 @@ import { serve } from './app.ts'
 import { type Isolate, openIsolate } from './isolate.ts'
 
 export { Control } from './control/control.ts'
+export { Probes } from './control/probes.ts'
 
 export default {
   /**

@@ -89,7 +89,8 @@ function featuresOf(pool: PoolConfig): [feature: string, inside: Place][] {
   if (pool.sendProxy?.version === 1) asked.push(['pool.sendProxy.version.1', ['sendProxy']])
   if (pool.sendProxy?.isInEach === true) asked.push(['pool.sendProxy.datagrams.each', ['sendProxy', 'datagrams']])
   if (pool.probe !== undefined) asked.push(['pool.probe', ['probe']])
-  if (pool.probe?.kind === 'udp') asked.push(['pool.probe.udp', ['probe', 'kind']])
+  const { kind = 'http' } = pool.probe ?? {}
+  if (kind !== 'http') asked.push([`pool.probe.${kind}`, ['probe', 'kind']])
   if (pool.queue !== undefined) asked.push(['pool.queue', ['queue']])
   if (pool.maxRequests !== undefined || pool.maxRequestsPerEndpoint !== undefined)
     asked.push(['pool.limits', ['limits']])

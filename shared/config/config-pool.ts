@@ -78,9 +78,9 @@ export interface ProbeInput {
   payload?: BytesInput
   /** How the answer has to begin. Default: any answer will do. Of `udp` only. */
   expect?: BytesInput
-  /** From the end of one probe to the next, give or take 10 %. Default `2s`. */
+  /** From the end of one probe to the next, give or take 10 %. Default `2s`, at the edge `15s`. */
   interval?: Duration
-  /** For the whole of one probe. Default `1s`. */
+  /** For the whole of one probe. Default `1s`, at the edge `5s`. */
   timeout?: Duration
   /** Failed probes in a row that take an endpoint down. Default 3. */
   fall?: number

@@ -101,6 +101,8 @@ export const defaults = {
   probeStatus: '200-399',
   probeInterval: '2s',
   probeTimeout: '1s',
+  probeIntervalAtEdge: '15s',
+  probeTimeoutAtEdge: '5s',
   fall: 3,
   rise: 2,
 
@@ -170,5 +172,7 @@ export const bounds = {
   /** More often would be a load of its own. */
   probeIntervalMs: [100, 3_600_000],
   probeTimeoutMs: [10, 60_000],
+  /** Interval and timeout at the edge. */
+  probeAtEdgeMs: [1_000, 3_600_000],
   epoch: [0, 1_000_000_000],
 } as const satisfies Readonly<Record<string, readonly [number, number]>>

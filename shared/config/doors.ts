@@ -101,8 +101,13 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'pool.sendProxy': ['tcp', 'tls', 'udp'],
   'pool.sendProxy.version.1': ['tcp', 'tls'],
   'pool.sendProxy.datagrams.each': ['udp'],
-  // At the edge probes come with the control objects: an isolate has no timer of its own and there are many of them.
-  'pool.probe': ['http', 'tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe': ALL,
+  // At the edge objects probe by `fetch`.
+  'pool.probe.tcp': ['http', 'tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe.tls': ['http', 'tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe.redis': ['http', 'tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe.postgres': ['http', 'tcp', 'tls', 'udp', 'kernel'],
+  'pool.probe.grpc': ['http', 'tcp', 'tls', 'udp', 'kernel'],
   'pool.probe.udp': ['udp', 'kernel'],
   'pool.limits': ['edge', 'http', 'tcp', 'tls', 'udp'],
   'pool.queue': ['http', 'tcp', 'tls'],

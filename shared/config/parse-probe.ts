@@ -7,6 +7,7 @@ import { type Findings, type Place, show } from './findings.ts'
 import type { ProbeConfig } from './parse.ts'
 import { pathProblem } from './path-text.ts'
 import { readDuration } from './read-values.ts'
+import { parseDuration } from './units.ts'
 
 export function readProbe(input: ProbeInput | undefined, place: Place, findings: Findings): ProbeConfig | undefined {
   if (input === undefined) return undefined
@@ -56,10 +57,19 @@ export function readProbe(input: ProbeInput | undefined, place: Place, findings:
       [...place, 'timeout'],
       findings,
     ),
+    edge: {
+      intervalMs: atEdge(input.interval, defaults.probeIntervalAtEdge),
+      timeoutMs: atEdge(input.timeout, defaults.probeTimeoutAtEdge),
+    },
     fall: input.fall ?? defaults.fall,
     rise: input.rise ?? defaults.rise,
     startsDown: input.startDown ?? false,
   }
+}
+
+/** What is wrong with it is said of the relay's. An alarm does not ring more often than once a second. */
+function atEdge(input: string | undefined, otherwise: string): number {
+  return Math.max(parseDuration(input ?? otherwise) ?? 0, bounds.probeAtEdgeMs[0])
 }
 
 /** In hex; empty where nothing is written. */

@@ -291,6 +291,8 @@ export interface ProbeConfig {
   readonly expect: string
   readonly intervalMs: number
   readonly timeoutMs: number
+  /** There a probe comes from far away, and each costs. */
+  readonly edge: { readonly intervalMs: number; readonly timeoutMs: number }
   readonly fall: number
   readonly rise: number
   readonly startsDown: boolean

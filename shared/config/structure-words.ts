@@ -61,9 +61,8 @@ export function describeLayer(
   able: readonly Door[],
 ): Pick<Description, 'message' | 'mend'> {
   const open = able.filter(other => listenerKinds.includes(other)).map(other => `"${other}" (${doors[other].says})`)
-  if (feature === 'pool.probe') {
-    const wait = 'Leave it out: at the edge outliers are judged by real traffic.'
-    return { message: `probes run at the relay only so far, not for "${door}" listeners`, mend: wait }
+  if (feature.startsWith('pool.probe.') && door === 'edge') {
+    return { message: 'probes at the edge speak HTTP and nothing else', mend: 'Write kind "http", or leave it out.' }
   }
   if (door === 'kernel' && able.some(other => other === 'tcp' || other === 'udp')) {
     const message = `${feature} needs mode "proxy": with mode "nat" or "dsr" no program sees the bytes`

@@ -85,10 +85,12 @@ function sendProxyWords({ sendProxy }: Pool): string | undefined {
 
 function probeWords({ probe }: Pool): string | undefined {
   if (probe === undefined) return undefined
-  const { kind, path, intervalMs, fall, rise, startsDown } = probe
+  const { kind, path, intervalMs, edge, fall, rise, startsDown } = probe
   const start = startsDown ? ', down until it passes' : ''
   const asks = kind === 'http' ? `http ${path}` : kind
-  return `${asks} every ${formatDuration(intervalMs)}, down after ${fall}, up after ${rise}${start}`
+  const apart = kind === 'http' && edge.intervalMs !== intervalMs
+  const every = `${formatDuration(intervalMs)}${apart ? ` (at the edge ${formatDuration(edge.intervalMs)})` : ''}`
+  return `${asks} every ${every}, down after ${fall}, up after ${rise}${start}`
 }
 
 function stateOf(endpoint: Endpoint, observed: Observed, now: number): 'up' | 'down' | 'draining' | 'ejected' {

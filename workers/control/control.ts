@@ -13,6 +13,7 @@ import { compile } from '../../shared/table/compile.ts'
 import type { Table } from '../../shared/table/table.ts'
 import { variablesOf } from '../env.ts'
 import { openBucket, take } from './bucket.ts'
+import { beginProbes } from './find.ts'
 import { type Change, kept, Store } from './store.ts'
 
 /** What an isolate or a relay is told. */
@@ -60,6 +61,7 @@ export class Control extends DurableObject<Cloudflare.Env> {
   readonly #store: Store
   readonly #writes = openBucket(writesAtOnce, writesPerSecond, Date.now())
   #table: Table | undefined
+  #probesSeenAt = Number.NEGATIVE_INFINITY
   /** Undefined: what is stored cannot be read by this version of the program. */
   #overlay: Overlay | undefined
 
@@ -72,6 +74,7 @@ export class Control extends DurableObject<Cloudflare.Env> {
   /** What holds now, without its text for who has `known` of this `birth`. */
   read(birth: string | undefined, known: number): Told {
     const { text, ...now } = this.#store.overlay()
+    this.#keepProbing(Date.now())
     const has = now.birth === birth && now.version === known
     return { ...now, at: Date.now(), text: has ? undefined : text }
   }
@@ -184,6 +187,14 @@ export class Control extends DurableObject<Cloudflare.Env> {
     return true
   }
 
+  /** An alarm that was lost begins again: whoever reads keeps this object awake. */
+  #keepProbing(now: number): void {
+    if (now - this.#probesSeenAt < LOOK_AFTER_PROBES_MS) return
+    this.#probesSeenAt = now
+    const begun = beginProbes({ ...this.env }, this.#base())
+    this.ctx.waitUntil(begun.catch(error => console.error(`fourseven: probes did not begin: ${error}`)))
+  }
+
   #refuse(problem: Problem): Refused {
     return { ok: false, problem, version: this.#store.overlay().version }
   }
@@ -219,3 +230,4 @@ const writesAtOnce = 30
 const writesPerSecond = 5
 const mostReports = 1_000
 const mostHistory = 200
+const LOOK_AFTER_PROBES_MS = 60_000

@@ -67,6 +67,7 @@ describe('probe', () => {
       expect: '',
       intervalMs: 2_000,
       timeoutMs: 1_000,
+      edge: { intervalMs: 15_000, timeoutMs: 5_000 },
       fall: 3,
       rise: 2,
       startsDown: false,
@@ -147,7 +148,7 @@ describe('proxyProtocol', () => {
 test('at the edge neither is done, and the message says which can be had there', () => {
   for (const [words, said] of [
     [{ sendProxy: 2 }, 'pool.sendProxy needs layer 4'],
-    [{ probe: { kind: 'http' } }, 'probes run at the relay only so far'],
+    [{ probe: { kind: 'tcp' } }, 'probes at the edge speak HTTP and nothing else'],
   ] as const) {
     const problems = problemsOf({
       listeners: { web: { kind: 'edge' } },

@@ -1,0 +1,99 @@
+// Probes at the edge: objects in real workerd that ask real endpoints by alarm.
+
+import type http from 'node:http'
+import { expect, test } from 'vitest'
+import type { ConfigInput } from '../../shared/config/config.ts'
+import type { Status } from '../../shared/overlay/status.ts'
+import { type Endpoint, endpoint, type Lab, lab } from './lab.ts'
+
+const token = 'open-sesame'
+
+test('an endpoint that fails its probes is down for everybody, and up again when it passes', async () => {
+  const ends = [await probed('a'), await probed('b')]
+  const edge = await edgeOf(ends.map(each => each.end))
+  await until(async () => ends.every(each => each.end.count('/healthz') > 1))
+  expect(await states(edge)).toEqual(['up', 'up'])
+  ends[0]!.isWell = false
+  await until(async () => (await states(edge)).join() === 'down,up')
+  const [change] = (await operate(edge, 'history?automatic=yes')).changes
+  expect(change).toMatchObject({
+    author: 'probe',
+    reason: 'status 503, not 200 to 399',
+    command: { do: 'verdict', endpoint: 'app/e0', is: 'down' },
+    isAutomatic: true,
+  })
+  ends[0]!.isWell = true
+  await until(async () => (await states(edge)).join() === 'up,up')
+}, 90_000)
+
+test('no more than six endpoints are asked at once, also when none answers', async () => {
+  let open = 0
+  let most = 0
+  let asked = 0
+  const hanging: http.RequestListener = (request, response) => {
+    if (!request.url!.startsWith('/healthz')) return response.end('x')
+    open += 1
+    asked += 1
+    most = Math.max(most, open)
+    response.on('close', () => {
+      open -= 1
+    })
+    return undefined
+  }
+  const ends = await Promise.all(Array.from({ length: 15 }, () => endpoint(hanging)))
+  const edge = await edgeOf(ends)
+  await until(async () => asked > 15)
+  await until(async () => (await states(edge)).filter(state => state === 'down').length > 6)
+  expect(most).toBeGreaterThan(1)
+  expect(most).toBeLessThanOrEqual(6)
+}, 90_000)
+
+test('a body that has to hold a text is read as far as 10 KiB, and an endpoint that starts down comes up', async () => {
+  const text = (start: string) =>
+    endpoint((request, response) => void response.end(request.url!.startsWith('/healthz') ? start : 'x'))
+  const ends = [await text('we are ready'), await text(`${'x'.repeat(20_000)}ready`)]
+  const edge = await edgeOf(ends, { body: 'ready', startDown: true, rise: 1 })
+  await until(async () => (await states(edge)).join() === 'up,down')
+}, 90_000)
+
+async function probed(name: string) {
+  const each = { isWell: true, end: undefined as unknown as Endpoint }
+  each.end = await endpoint((request, response) => {
+    if (request.url!.startsWith('/healthz')) response.writeHead(each.isWell ? 200 : 503)
+    response.end(name)
+  })
+  return each
+}
+
+async function edgeOf(ends: readonly Endpoint[], probe: object = {}): Promise<Lab> {
+  const config = {
+    listeners: { web: { kind: 'edge' } },
+    pools: {
+      app: {
+        endpoints: ends.map(({ address }, at) => ({ name: `e${at}`, address })),
+        probe: { kind: 'http', interval: '1s', timeout: '1s', fall: 2, rise: 2, ...probe },
+      },
+    },
+    routes: [{ name: 'app', pool: 'app' }],
+  } as unknown as ConfigInput
+  const edge = await lab(config, { FOURSEVEN_OPERATOR_TOKEN: token })
+  // Probes begin with the first look at the control object.
+  await operate(edge, 'overlay')
+  return edge
+}
+
+async function states(edge: Lab): Promise<readonly string[]> {
+  const { pools } = (await operate(edge, 'status')) as Status
+  return pools[0]!.endpoints.map(({ state }) => state)
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what the test then looks at
+async function operate(edge: Lab, path: string): Promise<any> {
+  const { status, body } = await edge.ask(`/.fourseven/${path}`, { headers: { authorization: `Bearer ${token}` } })
+  expect(status).toBe(200)
+  return JSON.parse(String(body))
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise(resolve => setTimeout(resolve, 200))
+}

@@ -10,7 +10,7 @@ import { markEndpoints } from '../../shared/overlay/mark.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
 import type { Table } from '../../shared/table/table.ts'
 import type { Isolate } from '../isolate.ts'
-import { isFresh, readShared, type Shared, shared, writeShared } from './fan-out.ts'
+import { isFresh, lookAfterMs, readShared, type Shared, shared, writeShared } from './fan-out.ts'
 import type { ControlStub } from './find.ts'
 
 export interface Follow {
@@ -53,7 +53,7 @@ export function look(
   context: ExecutionContext,
 ): Promise<void> | undefined {
   const isWarm = now - follow.lookedAt < WARM_MS
-  if (isWarm) isolate.lookAt = now + MEMORY_MS * (0.9 + 0.2 * Math.random())
+  if (isWarm) isolate.lookAt = now + lookAfterMs(Math.random())
   if (!follow.isLooking) {
     follow.isLooking = true
     context.waitUntil(lookNow(isolate, follow, request))
@@ -69,7 +69,7 @@ async function lookNow(isolate: Isolate, follow: Follow, request: Request): Prom
   } finally {
     follow.isLooking = false
     follow.lookedAt = Date.now()
-    isolate.lookAt = follow.lookedAt + MEMORY_MS * (0.9 + 0.2 * Math.random())
+    isolate.lookAt = follow.lookedAt + lookAfterMs(Math.random())
   }
 }
 
@@ -158,8 +158,6 @@ async function withinTime<Result>(answer: Promise<Result>): Promise<Result | str
   }
 }
 
-/** How long an isolate takes what it has for what holds. */
-const MEMORY_MS = 1_000
 /** Who has looked since is warm. */
 const WARM_MS = 4_000
 const COLD_WAIT_MS = 50

@@ -1,0 +1,203 @@
+// What 500 isolates in 300 data centres ask of the control object, how soon they know of a change, and what probes ask of
+// endpoints: by the functions that run at the edge, with a clock and chance of this test's own.
+
+import { expect, test } from 'vitest'
+import { isFresh, lookAfterMs, type Shared, shared } from '../../workers/control/fan-out.ts'
+import {
+  due,
+  mostAtOnce,
+  nextAlarm,
+  shardsFor,
+  type Target,
+  type Turns,
+  targetsOfShard,
+  turnAfter,
+  turnsFor,
+} from '../../workers/control/probe-plan.ts'
+
+const isolates = 500
+const places = 300
+
+interface Event {
+  readonly at: number
+  readonly run: () => void
+}
+
+/** Runs what is due in the order of its time; everything it does may plan more. */
+function clockwork() {
+  const waiting: Event[] = []
+  let now = 0
+  return {
+    now: () => now,
+    plan: (afterMs: number, run: () => void) => {
+      const event = { at: now + afterMs, run }
+      let [low, high] = [0, waiting.length]
+      while (low < high) {
+        const middle = (low + high) >> 1
+        if (waiting[middle]!.at <= event.at) low = middle + 1
+        else high = middle
+      }
+      waiting.splice(low, 0, event)
+    },
+    until: (end: number) => {
+      for (let next = waiting[0]; next !== undefined && next.at <= end; next = waiting[0]) {
+        waiting.shift()
+        now = next.at
+        next.run()
+      }
+      now = end
+    },
+  }
+}
+
+/** mulberry32: the same run every time. */
+function chanceFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Isolates that serve, each in a data centre; `readMs`: how long a read of the object takes, there and back. */
+function world(seed: number, perPlace: (isolate: number) => number, readMs: number) {
+  const chance = chanceFrom(seed)
+  const clock = clockwork()
+  const caches: Shared[] = Array.from({ length: places }, () => shared)
+  const versions = new Array<number>(isolates).fill(-1)
+  const object = { version: 0, isGone: false }
+  const reads: number[] = []
+  const look = (isolate: number) => {
+    const place = perPlace(isolate)
+    const again = () => clock.plan(lookAfterMs(chance()), () => look(isolate))
+    const known = caches[place]!
+    if (known.version >= versions[isolate]! && isFresh(known, clock.now(), chance())) {
+      versions[isolate] = Math.max(versions[isolate]!, known.version)
+      return again()
+    }
+    reads.push(clock.now())
+    const told = object.isGone ? undefined : object.version
+    clock.plan(readMs * (0.5 + chance()), () => {
+      const now = clock.now()
+      caches[place] =
+        told === undefined
+          ? { ...known, triedAt: now }
+          : { birth: 'life', version: told, text: '', readAt: now, triedAt: now, at: now }
+      versions[isolate] = Math.max(versions[isolate]!, caches[place]!.version)
+      again()
+    })
+  }
+  for (let isolate = 0; isolate < isolates; isolate++) clock.plan(chance() * 1_000, () => look(isolate))
+  const readsIn = (from: number, to: number) => reads.filter(at => at >= from && at < to)
+  return { clock, object, versions, readsIn }
+}
+
+test('500 isolates in 300 data centres read the object less than once a second and data centre', () => {
+  const { clock, readsIn } = world(1, isolate => isolate % places, 100)
+  clock.until(130_000)
+  const perSecond = readsIn(10_000, 130_000).length / 120
+  expect(perSecond).toBeGreaterThan(places / 4)
+  expect(perSecond).toBeLessThan(places)
+  // An object answers about a thousand requests in a second.
+  const busiest = Math.max(
+    ...Array.from({ length: 120 }, (_, s) => readsIn(10_000 + s * 1_000, 11_000 + s * 1_000).length),
+  )
+  expect(busiest).toBeLessThan(400)
+})
+
+test('500 isolates in one data centre read it little more often than one would', () => {
+  const { clock, readsIn } = world(2, () => 0, 100)
+  clock.until(130_000)
+  expect(readsIn(10_000, 130_000).length / 120).toBeLessThan(60)
+})
+
+test.each([100, 400])('a change is with every isolate within 5 s when a read takes %i ms', readMs => {
+  const { clock, object, versions } = world(3, isolate => isolate % places, readMs)
+  for (let version = 1; version <= 10; version++) {
+    clock.until(version * 7_300)
+    object.version = version
+    clock.until(version * 7_300 + 5_000)
+    expect(Math.min(...versions)).toBe(version)
+  }
+})
+
+test('an object that is gone is asked no more often than one that is there, and what was known serves on', () => {
+  const { clock, object, versions, readsIn } = world(4, isolate => isolate % places, 100)
+  object.version = 5
+  clock.until(30_000)
+  object.isGone = true
+  clock.until(90_000)
+  expect(Math.min(...versions)).toBe(5)
+  expect(readsIn(30_000, 90_000).length / 60).toBeLessThan(places)
+  object.isGone = false
+  object.version = 6
+  clock.until(95_000)
+  expect(Math.min(...versions)).toBe(6)
+})
+
+/** Probes of so many endpoints for so long; `takesMs`: how long each takes to answer, or not to. */
+function probing(count: number, intervalMs: number, takesMs: number, forMs: number) {
+  const chance = chanceFrom(5)
+  const clock = clockwork()
+  const probe = { fall: 3, rise: 2, startsDown: false, edge: { intervalMs, timeoutMs: 5_000 } } as Target['probe']
+  const targets = Array.from({ length: count }, (_, at): Target => {
+    return { endpoint: `app/${at}`, base: 'x', url: '', binding: undefined, probe }
+  })
+  const asked = new Map<string, number[]>(targets.map(({ endpoint }) => [endpoint, []]))
+  let most = 0
+  for (let shard = 0; shard < shardsFor(count); shard++) {
+    const mine = targetsOfShard(targets, shard)
+    const draw = Math.floor(chance() * 2 ** 50)
+    let turns: Turns = turnsFor(mine, new Map(), new Map(), 0, draw)
+    let openHere = 0
+    const alarm = () => {
+      const begunAt = clock.now()
+      const now = due(mine, turns, begunAt)
+      openHere += now.length
+      most = Math.max(most, openHere)
+      for (const { endpoint } of now) asked.get(endpoint)!.push(begunAt)
+      clock.plan(now.length === 0 ? 0 : takesMs, () => {
+        openHere -= now.length
+        const after = new Map(turns)
+        for (const target of now) {
+          after.set(target.endpoint, turnAfter(turns.get(target.endpoint)!, target, true, clock.now(), draw))
+        }
+        turns = after
+        clock.plan(Math.max(0, nextAlarm(turns, begunAt)! - clock.now()), alarm)
+      })
+    }
+    clock.plan(chance() * 1_000, alarm)
+  }
+  clock.until(forMs)
+  return { asked, most, total: [...asked.values()].reduce((sum, list) => sum + list.length, 0) }
+}
+
+test('every endpoint of 500 is asked once in its interval, whatever the number of isolates', () => {
+  const { asked, most, total } = probing(500, 15_000, 50, 300_000)
+  expect(most).toBeLessThanOrEqual(mostAtOnce)
+  // 500 endpoints once in 15 s are 33 a second.
+  expect(total / 300).toBeGreaterThan(28)
+  expect(total / 300).toBeLessThan(36)
+  for (const times of asked.values()) {
+    expect(times.length).toBeGreaterThan(15)
+    const gaps = times.slice(1).map((at, i) => at - times[i]!)
+    expect(Math.min(...gaps)).toBeGreaterThan(13_000)
+    expect(Math.max(...gaps)).toBeLessThan(20_000)
+  }
+})
+
+test('when every endpoint hangs until the timeout, no one waits longer than two intervals, and no more are asked at once', () => {
+  const { asked, most } = probing(500, 15_000, 5_000, 300_000)
+  expect(most).toBeLessThanOrEqual(mostAtOnce)
+  for (const times of asked.values()) {
+    const gaps = times.slice(1).map((at, i) => at - times[i]!)
+    expect(Math.max(...gaps)).toBeLessThan(30_000)
+  }
+})
+
+test('a short interval is kept to the budget of six in a second and shard', () => {
+  const { total } = probing(18, 1_000, 10, 60_000)
+  expect(total / 60).toBeLessThanOrEqual(6.1)
+})

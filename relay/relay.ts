@@ -339,7 +339,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   /** What it would do; it is prepared then. */
   const foresee = async (after: Table): Promise<Reloaded> => {
     const prepared = await doors.prepare(overlaid.over(after))
-    if (prepared.problems.length > 0) throw new ConfigError(prepared.problems)
+    if (prepared.problems.length > 0) {
+      // Another thread may have been able to.
+      doors.discard()
+      throw new ConfigError(prepared.problems)
+    }
     const { drained, moving } = prepared
     return { difference: difference(overlaid.table, after), drained, moving }
   }

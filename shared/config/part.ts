@@ -1,6 +1,7 @@
 // The part of a config that one plane needs: its listeners, their routes, and the pools those name. The edge is never
 // told the addresses of databases, and a variable only the relay knows need not be set at the edge.
 
+import { defaults } from './defaults.ts'
 import { doors } from './doors.ts'
 import type { Config, HttpRule, Route } from './parse.ts'
 
@@ -10,7 +11,8 @@ export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   const routes = config.routes.filter(route => route.listeners.some(name => names.has(name)))
   const used = new Set(routes.flatMap(poolsOf))
   const pools = config.pools.filter(pool => used.has(pool.name))
-  return { listeners, routes, pools, threads: config.threads }
+  // An isolate has no threads: what it is told of them is what the default says.
+  return { listeners, routes, pools, threads: plane === 'relay' ? config.threads : defaults.threads }
 }
 
 /** The names of the pools a route may send to, copies too. */

@@ -202,7 +202,7 @@ test('what the edge is told has no case in it', async () => {
   expect(code).toBe(0)
   const emitted = readFileSync(join(cwd, 'edge.json'), 'utf8')
   expect(emitted).not.toContain('secret-case')
-  expect(Object.keys(unpackConfig(JSON.parse(emitted)))).toEqual(['listeners', 'routes', 'pools'])
+  expect(Object.keys(unpackConfig(JSON.parse(emitted)))).toEqual(['listeners', 'routes', 'pools', 'threads'])
 })
 
 describe('--coverage', () => {

@@ -65,10 +65,15 @@ describe('HTTP/2', () => {
     ],
   ])('%s: %s', async (_, reason, attack) => {
     const door = await doorOf()
-    const client = await rawClient(door.port)
-    await attack(client)
-    expect(await client.ended()).toBe(codes.calm)
-    expect((await door.recorded())[0]).toMatchObject({ reason, clientAddress: '127.0.0.1' })
+    let code: number | undefined
+    // What the relay had not read when it closed makes the kernel answer with a reset, which may overtake the GOAWAY.
+    for (let turn = 0; turn < 10 && code === undefined; turn++) {
+      const client = await rawClient(door.port)
+      await attack(client)
+      code = await client.ended()
+      expect((await door.recorded(turn + 1))[turn]).toMatchObject({ reason, clientAddress: '127.0.0.1' })
+    }
+    expect(code).toBe(codes.calm)
     await isServed(door.port)
   })
 
@@ -159,8 +164,14 @@ describe('HTTP/1.1', () => {
 
 /** Some at a time, as long as the other side takes them. */
 async function repeat(client: RawClient, count: number, make: (index: number) => readonly Buffer[]): Promise<void> {
-  for (let i = 0; i < count && !client.socket.destroyed; i++) await client.send(...make(i))
+  for (let from = 0; from < count && !client.socket.destroyed; from += BATCH) {
+    const frames = Array.from({ length: Math.min(BATCH, count - from) }, (_, i) => make(from + i))
+    await client.send(...frames.flat())
+    await new Promise(done => setTimeout(done, 1))
+  }
 }
+
+const BATCH = 100
 
 function tooMany(stream: number): Buffer {
   const fields = Array.from({ length: 200 }, (_, i) => [`x-${i}`, 'y'] as const)
@@ -217,14 +228,14 @@ async function doorOf(listener: object = {}, rule: object = {}) {
     onRequest: record => requests.push(record),
   })
   onTestFinished(() => relay.stop({ drainMs: 0 }))
-  const firstOf = async <Each>(all: Each[]) => {
-    while (all.length === 0) await new Promise(later => setTimeout(later, 10))
+  const firstOf = async <Each>(all: Each[], count = 1) => {
+    while (all.length < count) await new Promise(later => setTimeout(later, 10))
     return all
   }
   return {
     port: relay.addresses.get('door')!.port,
     /** Of connections. */
-    recorded: () => firstOf(flows),
+    recorded: (count = 1) => firstOf(flows, count),
     requested: async () => (await firstOf(requests))[0],
   }
 }

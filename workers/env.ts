@@ -14,6 +14,8 @@ export interface Env {
   readonly FOURSEVEN_CONTROL?: DurableObjectNamespace<Control>
   /** Probes run there; without it nothing is probed at the edge. */
   readonly FOURSEVEN_PROBES?: DurableObjectNamespace<Probes>
+  /** Gets a data point for each route and variant, about once a second for each isolate. */
+  readonly FOURSEVEN_ANALYTICS?: AnalyticsEngineDataset
   /** Every string among the rest fills a `${NAME}` of the config; what has a `fetch` is an endpoint `binding:NAME`. */
   readonly [variable: string]: unknown
 }

@@ -158,6 +158,18 @@ export function countTry(
   if (isRetry) metrics.retries[pool.index]! += 1
 }
 
+/** Tries at one endpoint that were not given up by us, and those of them that the outlier judge takes for failures. */
+export function endpointTries({ tries }: HttpMetrics, slot: number): { requests: number; errors: number } {
+  const found = { requests: 0, errors: 0 }
+  for (const [index, outcome] of outcomes.entries()) {
+    const count = tries[slot * outcomes.length + index]!
+    if (outcome === 'cancelled') continue
+    found.requests += count
+    if (!/^[1-4]xx$/.test(outcome)) found.errors += count
+  }
+  return found
+}
+
 /** The whole as Prometheus text. Series that have counted nothing are left out, states of endpoints are not. */
 export function renderHttpMetrics(metrics: HttpMetrics, table: Table, observed: Observed, now: number): string {
   return renderRequests(metrics, table) + renderEndpoints(table, observed, now)
@@ -269,5 +281,5 @@ const outcomes = [
 ] as const
 const states = ['up', 'down', 'draining', 'ejected'] as const
 /** The default buckets of Prometheus' client libraries, and one more for the request timeout of 30 s. */
-const boundsMs: readonly number[] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000]
+export const boundsMs: readonly number[] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000]
 const boundsS: readonly number[] = boundsMs.map(ms => ms / 1_000)

@@ -115,10 +115,11 @@ async function options(config: ConfigInput, workers: number): Promise<MiniflareO
   } as MiniflareOptions
 }
 
-/** Hands a request on to the Worker it names. */
+/** Hands a request on to the Worker it names, each in a data centre of its own. */
 const FRONT = `export default {
   fetch(request, env) {
-    return env[request.headers.get('x-to')].fetch(request)
+    const to = request.headers.get('x-to')
+    return env[to].fetch(new Request(request, { cf: { colo: to.replace('edge_', 'DC') } }))
   },
 }`
 
@@ -148,6 +149,9 @@ export class Between extends DurableObject {
   undo(...of) { return this.real().undo(...of) }
   history(...of) { return this.real().history(...of) }
   report(...of) { return this.real().report(...of) }
+  flush(...of) { return this.real().flush(...of) }
+  counts(...of) { return this.real().counts(...of) }
+  status(...of) { return this.real().status(...of) }
   set(next) { mode = next }
   count() { return reads }
 }

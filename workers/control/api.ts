@@ -6,7 +6,7 @@ import type * as z from 'zod/mini'
 import type { Problem } from '../../shared/config/problem.ts'
 import { emptyOverlay } from '../../shared/overlay/overlay.ts'
 import { problemsOf } from '../../shared/overlay/words.ts'
-import { changeSchema, historyQuery, keySchema, undoSchema } from './asked.ts'
+import { changeSchema, historyQuery, keySchema, undoSchema, windowQuery } from './asked.ts'
 import type { Answer, Asked } from './control.ts'
 import type { ControlStub } from './find.ts'
 import { openapiDocument } from './openapi.ts'
@@ -14,7 +14,7 @@ import { openapiDocument } from './openapi.ts'
 /**
  * - `GET openapi.json`
  * - `GET overlay`: what holds now, with an ETag
- * - `GET status`: pools, endpoints and splits as they hold now
+ * - `GET status`: pools, endpoints and splits as they hold now, and what was counted; `GET counts`: that alone
  * - `GET history`, `POST changes`, `POST undo`
  *
  * Refusals are `{ problems }` with 400, 404, 409, 413, 429 or 503.
@@ -43,14 +43,18 @@ export function openControlApi(path: string, find: () => ControlStub | undefined
     return context.json({ at: told.at, overlay: told.text === '' ? emptyOverlay : JSON.parse(told.text) })
   })
   app.get('/status', async context => {
-    const status = await context.var.control.status()
+    const query = windowQuery.safeParse(context.req.query())
+    if (!query.success) return refuse(context, 400, ...problemsOf(query.error.issues, context.req.query()))
+    const status = await context.var.control.status(query.data.window * 1_000)
     if (status !== undefined) return context.json(status)
     const message = 'what is stored was written by another version of this program'
-    return refuse(
-      context,
-      503,
-      problem('unreadable-overlay', '', message, 'Deploy that version again, or a newer one.'),
-    )
+    const mend = 'Deploy that version again, or a newer one.'
+    return refuse(context, 503, problem('unreadable-overlay', '', message, mend))
+  })
+  app.get('/counts', async context => {
+    const query = windowQuery.safeParse(context.req.query())
+    if (!query.success) return refuse(context, 400, ...problemsOf(query.error.issues, context.req.query()))
+    return context.json(await context.var.control.counts(query.data.window * 1_000))
   })
   app.get('/history', async context => {
     const query = historyQuery.safeParse(context.req.query())

@@ -68,6 +68,11 @@ export const historyQuery = z.strictObject({
   automatic: z._default(z.enum(['yes', 'no']), 'no'),
 })
 
+/** Seconds. */
+export const windowQuery = z.strictObject({
+  window: z._default(z.coerce.number().check(z.multipleOf(1), z.minimum(10), z.maximum(3_600)), 60),
+})
+
 export const keySchema = z.optional(z.string().check(z.minLength(1), z.maxLength(200)))
 
 const unused = z.array(z.strictObject({ kind: z.enum(['split', 'drain', 'ejection', 'verdict']), name: z.string() }))

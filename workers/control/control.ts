@@ -5,15 +5,22 @@ import { DurableObject } from 'cloudflare:workers'
 import packedConfig from 'fourseven:config'
 import { unpackConfig } from '../../shared/config/packed.ts'
 import type { Problem } from '../../shared/config/problem.ts'
+import { boundsMs } from '../../shared/metrics/http-metrics.ts'
 import { apply, type Unused } from '../../shared/overlay/apply.ts'
+import { endpointsOf } from '../../shared/overlay/base.ts'
 import { type Changed, type Command, change, type Report, undo } from '../../shared/overlay/command.ts'
+import { type Counted, countedOf } from '../../shared/overlay/counted.ts'
+import { type Evidence, noteSeen, voices } from '../../shared/overlay/evidence.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
 import { type Status, statusOf } from '../../shared/overlay/status.ts'
+import { ejectionMs, ejectionsLeft, mayEjectMore } from '../../shared/pool/outlier.ts'
 import { compile } from '../../shared/table/compile.ts'
 import type { Table } from '../../shared/table/table.ts'
 import { variablesOf } from '../env.ts'
 import { openBucket, take } from './bucket.ts'
+import { addFlush, type Counts, type Flush, openWindow, packWindow, sumWindows, windowMs } from './counts.ts'
 import { beginProbes } from './find.ts'
+import { Pace } from './pace.ts'
 import { type Change, kept, Store } from './store.ts'
 
 /** What an isolate or a relay is told. */
@@ -57,9 +64,26 @@ export interface Refused {
   readonly version: number
 }
 
+export interface WholeStatus extends Status {
+  /** The object's clock. */
+  readonly at: number
+  readonly counted: Counted & { readonly from: number; readonly to: number }
+  /** Of operators and planes, newest first. */
+  readonly lastChanges: readonly Change[]
+  /** How often isolates ask the object, and tell it what they counted. */
+  readonly readsPerSecond: number
+  readonly flushesPerSecond: number
+}
+
 export class Control extends DurableObject<Cloudflare.Env> {
   readonly #store: Store
   readonly #writes = openBucket(writesAtOnce, writesPerSecond, Date.now())
+  readonly #reads = new Pace()
+  readonly #flushes = new Pace()
+  readonly #evidence: Evidence = new Map()
+  /** By endpoint: those for everybody, for the length of the next. */
+  readonly #ejections = new Map<string, { readonly times: number; readonly until: number }>()
+  #window = openWindow(0)
   #table: Table | undefined
   #probesSeenAt = Number.NEGATIVE_INFINITY
   /** Undefined: what is stored cannot be read by this version of the program. */
@@ -73,6 +97,7 @@ export class Control extends DurableObject<Cloudflare.Env> {
 
   /** What holds now, without its text for who has `known` of this `birth`. */
   read(birth: string | undefined, known: number): Told {
+    this.#reads.count(Date.now())
     const { text, ...now } = this.#store.overlay()
     this.#keepProbing(Date.now())
     const has = now.birth === birth && now.version === known
@@ -113,10 +138,73 @@ export class Control extends DurableObject<Cloudflare.Env> {
     return { version: this.#store.overlay().version }
   }
 
-  /** What holds now, told for a person; undefined when what is stored cannot be read. */
-  status(): (Status & { readonly at: number }) | undefined {
+  /** What an isolate has counted and seen. Says when it may come again. */
+  async flush(flush: Flush): Promise<{ readonly againInMs: number }> {
+    const now = Date.now()
+    this.#flushes.count(now)
+    await this.#turnWindow(now)
+    addFlush(this.#window, flush)
+    const known = endpointsOf(this.#base())
+    const seen = flush.endpoints.filter(({ endpoint }) => known.has(endpoint))
+    for (const endpoint of noteSeen(this.#evidence, flush, seen, now, known.size)) this.#ejectForAll(endpoint, now)
+    return { againInMs: this.#flushes.paceMs }
+  }
+
+  /** The sums of the last `ms`, an hour at most, with the window that is under way. */
+  counts(ms: number): Counts {
+    const now = Date.now()
+    const from = now - Math.min(ms, kept.countsForMs)
+    const texts = this.#store.counts(from - (from % windowMs), this.#window.began)
+    return sumWindows([...texts, { began: this.#window.began, text: packWindow(this.#window) }], from, now)
+  }
+
+  /** What holds now, told for a person, with what was counted in the last `ms`; undefined when it cannot be read. */
+  status(ms: number): WholeStatus | undefined {
     const at = Date.now()
-    return this.#overlay === undefined ? undefined : { at, ...statusOf(this.#base(), this.#overlay, at) }
+    if (this.#overlay === undefined) return undefined
+    const counts = this.counts(ms)
+    const places = (endpoint: string) => voices(this.#evidence, endpoint, at)
+    return {
+      at,
+      ...statusOf(this.#base(), this.#overlay, at),
+      counted: { ...countedOf(this.#base(), counts, places, boundsMs), from: counts.from, to: counts.to },
+      lastChanges: this.#store.changes(Number.MAX_SAFE_INTEGER, 5, true),
+      readsPerSecond: this.#reads.perSecond(at),
+      flushesPerSecond: this.#flushes.perSecond(at),
+    }
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#turnWindow(Date.now())
+  }
+
+  /** Within the pool's share, for as long as its outlier rules say. */
+  #ejectForAll(endpoint: string, now: number): void {
+    const base = endpointsOf(this.#base()).get(endpoint)
+    const outlier = base?.pool.outlier
+    const overlay = this.#overlay
+    if (base === undefined || outlier === undefined || overlay === undefined) return
+    const inPool = overlay.ejections.filter(each => each.until > now && each.endpoint.startsWith(`${base.pool.name}/`))
+    if (inPool.some(each => each.endpoint === endpoint)) return
+    if (!mayEjectMore(outlier, base.pool.endpoints.length, inPool.length)) return
+    const before = this.#ejections.get(endpoint)
+    const times = 1 + (before === undefined ? 0 : ejectionsLeft(outlier, before.times, now - before.until))
+    const forMs = ejectionMs(outlier, times)
+    this.#ejections.set(endpoint, { times, until: now + forMs })
+    const { against, of } = voices(this.#evidence, endpoint, now)
+    const reason = `${against} of ${of} data centres have ejected it`
+    this.report([{ do: 'eject by traffic', endpoint, forMs }], 'traffic', reason)
+  }
+
+  /** Keeps what a window has counted once it is over; an alarm does so when nobody comes any more. */
+  async #turnWindow(now: number): Promise<void> {
+    const isOver = now >= this.#window.began + windowMs
+    if (isOver && this.#window.series.size + this.#window.endpoints.size > 0) {
+      this.#store.keepCounts(this.#window.began, packWindow(this.#window))
+    }
+    if (!isOver) return
+    this.#window = openWindow(now)
+    await this.ctx.storage.setAlarm(this.#window.began + windowMs + 1_000)
   }
 
   /** Newest first; those that made a version below `before`. */

@@ -12,6 +12,7 @@ import type { Table } from '../../shared/table/table.ts'
 import type { Isolate } from '../isolate.ts'
 import { isFresh, lookAfterMs, readShared, type Shared, shared, writeShared } from './fan-out.ts'
 import type { ControlStub } from './find.ts'
+import { type Flushing, flush, openFlushing } from './flush.ts'
 
 export interface Follow {
   /** A stub belongs to the request it was made in. */
@@ -26,6 +27,7 @@ export interface Follow {
   /** When the last look ended, well or not; by this isolate's clock. */
   lookedAt: number
   isLooking: boolean
+  readonly flushing: Flushing
 }
 
 export function openFollow(find: () => ControlStub, base: Table): Follow {
@@ -38,6 +40,7 @@ export function openFollow(find: () => ControlStub, base: Table): Follow {
     text: undefined,
     lookedAt: Number.NEGATIVE_INFINITY,
     isLooking: false,
+    flushing: openFlushing(),
   }
 }
 
@@ -71,6 +74,13 @@ async function lookNow(isolate: Isolate, follow: Follow, request: Request): Prom
     follow.lookedAt = Date.now()
     isolate.lookAt = follow.lookedAt + lookAfterMs(Math.random())
   }
+  // Only now: nobody waits for it, and the stub of this request is still good.
+  await flush(isolate, follow.flushing, follow.find, placeOf(request))
+}
+
+/** Three letters for a data centre of Cloudflare; empty on this machine. */
+function placeOf({ cf }: Request): string {
+  return typeof cf?.colo === 'string' ? cf.colo : ''
 }
 
 /**

@@ -2,7 +2,7 @@
 // Schema 2020-12).
 
 import * as z from 'zod/mini'
-import { answerSchema, changeSchema, historyQuery, problemSchema, undoSchema } from './asked.ts'
+import { answerSchema, changeSchema, historyQuery, problemSchema, undoSchema, windowQuery } from './asked.ts'
 
 /** @param path under which the API stands, with a slash at the end */
 export function openapiDocument(path: string): object {
@@ -30,20 +30,25 @@ export function openapiDocument(path: string): object {
         }),
       },
       [`${under}/status`]: {
-        get: says('Pools, endpoints and splits as they hold now.', { 200: json('What holds now.') }),
+        get: reads('Pools, endpoints, splits, error rates and the last changes, over `window` seconds.', windowQuery),
       },
-      [`${under}/history`]: {
-        get: {
-          ...says('Changes, newest first.', { 200: json('Changes.') }),
-          parameters: Object.entries(schemaOf(historyQuery)['properties'] as Record<string, object>).map(
-            ([name, schema]) => ({ name, in: 'query', schema }),
-          ),
-        },
+      [`${under}/counts`]: {
+        get: reads(
+          'Requests, errors and times by route and variant, tries by endpoint, over `window` seconds.',
+          windowQuery,
+        ),
       },
+      [`${under}/history`]: { get: reads('Changes, newest first.', historyQuery) },
       [`${under}/changes`]: { post: writes('Changes the overlay.', changeSchema) },
       [`${under}/undo`]: { post: writes('Takes a change back.', undoSchema) },
     },
   }
+}
+
+function reads(summary: string, query: z.ZodMiniType): object {
+  const properties = schemaOf(query)['properties'] as Record<string, object>
+  const parameters = Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', schema }))
+  return { ...says(summary, { 200: json('What was asked for.') }), parameters }
 }
 
 function writes(summary: string, schema: z.ZodMiniType): object {

@@ -27,6 +27,7 @@ export const kept = {
   automaticChanges: 1_000,
   answers: 1_000,
   answersForMs: 24 * 3_600_000,
+  countsForMs: 3_600_000,
   /** Of the overlay as text: a row may hold 2 MB. */
   overlayLength: 1_000_000,
 } as const
@@ -113,6 +114,23 @@ export class Store {
        ORDER BY version DESC LIMIT 1`,
     )
     return row === undefined ? undefined : changeOf(row)
+  }
+
+  /** The sums of a window, as `packWindow` writes them; in the place of what was there for that window. */
+  keepCounts(began: number, text: string): void {
+    this.#sql.exec('INSERT OR REPLACE INTO counts VALUES (?, ?)', began, text)
+    this.#sql.exec('DELETE FROM counts WHERE began < ?', began - kept.countsForMs)
+  }
+
+  /** Of the windows that began in this time. */
+  counts(from: number, to: number): { began: number; text: string }[] {
+    return [
+      ...this.#sql.exec<{ began: number; text: string }>(
+        'SELECT began, text FROM counts WHERE began >= ? AND began < ? ORDER BY began',
+        from,
+        to,
+      ),
+    ]
   }
 
   answerTo(key: string, now: number): { readonly asked: string; readonly answer: string } | undefined {

@@ -1,9 +1,9 @@
 // What was counted of late, put to the names of a table: shares of variants, errors of endpoints, times of routes.
 
-import type { EndpointCount, SeriesCount } from '../metrics/since.ts'
+import { endpointsOf, splitsOf } from '../overlay/base.ts'
+import type { Voices } from '../overlay/evidence.ts'
 import type { Table } from '../table/table.ts'
-import { endpointsOf, splitsOf } from './base.ts'
-import type { Voices } from './evidence.ts'
+import type { EndpointCount, SeriesCount } from './since.ts'
 
 export interface Counted {
   readonly splits: readonly {

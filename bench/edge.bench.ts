@@ -15,7 +15,7 @@ import { requestBytes, sendAll } from './load.ts'
 import { type BenchReport, type BenchRow, median } from './rounds.ts'
 import { startWorkerd, type Workerd } from './workerd.ts'
 
-interface Asked {
+export interface Asked {
   readonly method: 'GET' | 'POST'
   readonly host: string
   readonly path: string
@@ -84,7 +84,7 @@ function rowsOf(sides: readonly Side[]): BenchRow[] {
 }
 
 /** 50 rules on two hosts. `edge-by-hand.ts` does the same without it. */
-function edgeConfig(): ConfigInput {
+export function edgeConfig(): ConfigInput {
   const timeouts = { try: '5s' } as const
   const filters = {
     requestHeaders: { set: { 'x-rule': '{route}/{rule}' } },
@@ -133,7 +133,7 @@ function named(...names: readonly string[]): { name: string; address: string }[]
 }
 
 /** What browsers and apps send: every section, the split with its cookie, reads and writes of the API. */
-function makeMix(): Asked[] {
+export function makeMix(): Asked[] {
   const app = Object.values(SECTIONS).flat()
   const pages = app.map((name, i) => ask('GET', 'app.example.com', `/${name}/${i}/detail?page=${i}&sort=new`, i))
   const split = Array.from({ length: 12 }, (_, i) => ask('GET', 'app.example.com', `/home/${i}`, 100 + i))
@@ -162,7 +162,7 @@ function ask(method: 'GET' | 'POST', host: string, path: string, user: number): 
   return { method, host, path, headers: [...headers, ['content-type', 'application/json']], body }
 }
 
-function bytesOf({ method, host, path, headers, body }: Asked): Buffer {
+export function bytesOf({ method, host, path, headers, body }: Asked): Buffer {
   return requestBytes(method, path, [['host', host], ...headers], body)
 }
 
@@ -248,7 +248,7 @@ async function seenOf(worker: Workerd, asked: Asked, addresses: Readonly<Record<
   }
 }
 
-async function exchange(
+export async function exchange(
   port: number,
   asked: Asked,
   echo: string,
@@ -264,13 +264,13 @@ async function exchange(
   return { status: response.statusCode!, headers: response.headers, body: text }
 }
 
-async function startEndpoints(): Promise<[ChildProcess, Record<string, string>]> {
+export async function startEndpoints(): Promise<[ChildProcess, Record<string, string>]> {
   const child = fork(fileURLToPath(new URL('edge-endpoint.ts', import.meta.url)), ENDPOINTS)
   const [ports] = (await once(child, 'message')) as [Record<string, number>]
   return [child, Object.fromEntries(ENDPOINTS.map(name => [name, `http://127.0.0.1:${ports[name]}`]))]
 }
 
-async function bundle(file: string): Promise<string> {
+export async function bundle(file: string): Promise<string> {
   const entry = fileURLToPath(new URL(file, import.meta.url))
   const result = await build({ entryPoints: [entry], bundle: true, write: false, format: 'esm', target: 'es2024' })
   return result.outputFiles[0]!.text

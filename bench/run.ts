@@ -8,6 +8,7 @@ import { runDecide } from './decide.bench.ts'
 import { runEdge } from './edge.bench.ts'
 import { runHttp } from './http.bench.ts'
 import { runKernel } from './kernel.bench.ts'
+import { runOverlay } from './overlay.bench.ts'
 import { runRelayConnections } from './relay-connections.bench.ts'
 import { runRelayMemory } from './relay-memory.bench.ts'
 import { runRelayMessages } from './relay-messages.bench.ts'
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, (say: (line: string) => void) => Promise<
   http: runHttp,
   kernel: runKernel,
   cache: runCache,
+  overlay: runOverlay,
   'relay-throughput': runRelayThroughput,
   'relay-messages': runRelayMessages,
   'relay-connections': runRelayConnections,

@@ -3,7 +3,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,8 @@ export interface WorkerdOptions {
   readonly keepsLog: boolean
   /** A Worker that answers the Cache API, in the same process; without it there is no Cache API. */
   readonly cache?: string
+  /** Durable Objects that the Worker exports, kept in a folder of their own: their classes by the names of their bindings. */
+  readonly objects?: Readonly<Record<string, string>>
 }
 
 /** Starts it on a free port, with the compatibility date and flags of wrangler.toml and the network open to this machine. */
@@ -37,7 +39,8 @@ export async function startWorkerd(options: WorkerdOptions): Promise<Workerd> {
   const files = Object.entries(options.modules).map(([name, source], at) => ({ name, source, file: `${at}.js` }))
   for (const { file, source } of files) await writeFile(join(folder, file), source)
   if (options.cache !== undefined) await writeFile(join(folder, 'cache.js'), options.cache)
-  await writeFile(join(folder, 'workerd.capnp'), await capnpOf(files, options.bindings, options.cache !== undefined))
+  await mkdir(join(folder, 'kept'))
+  await writeFile(join(folder, 'workerd.capnp'), await capnpOf(files, options))
 
   const child = spawn(BINARY, ['serve', 'workerd.capnp', '--control-fd=3'], {
     cwd: folder,
@@ -82,20 +85,28 @@ async function listening(child: ChildProcess): Promise<number> {
 
 async function capnpOf(
   files: readonly { readonly name: string; readonly file: string }[],
-  bindings: Readonly<Record<string, string>>,
-  hasCache: boolean,
+  { bindings, cache: shelf, objects = {} }: WorkerdOptions,
 ): Promise<string> {
+  const hasCache = shelf !== undefined
   const toml = parseToml(await readFile(new URL('../wrangler.toml', import.meta.url), 'utf8'))
   const text = JSON.stringify
   const modules = files.map(({ name, file }) => `(name = ${text(name)}, esModule = embed ${text(file)})`)
   const flags = (toml['compatibility_flags'] as string[]).map(flag => text(flag))
-  const bound = Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`)
+  const bound = [
+    ...Object.entries(bindings).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    ...Object.entries(objects).map(([name, of]) => `(name = ${text(name)}, durableObjectNamespace = ${text(of)})`),
+  ]
+  const classes = Object.values(objects).map(
+    of => `(className = ${text(of)}, uniqueKey = ${text(of)}, enableSql = true)`,
+  )
+  const kept = `durableObjectNamespaces = [${classes.join(', ')}], durableObjectStorage = (localDisk = "kept"),`
+  const disk = classes.length > 0 ? '\n    (name = "kept", disk = (path = "kept", writable = true)),' : ''
   const dates = `compatibilityDate = ${text(toml['compatibility_date'])}, compatibilityFlags = [${flags.join(', ')}]`
   const cache = `const cache :Workerd.Worker = (modules = [(name = "cache.js", esModule = embed "cache.js")], ${dates});`
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = .worker),${hasCache ? '\n    (name = "cache", worker = .cache),' : ''}
+    (name = "main", worker = .worker),${hasCache ? '\n    (name = "cache", worker = .cache),' : ''}${disk}
     (name = "internet", network = (allow = ["public", "private"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
@@ -103,7 +114,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [${modules.join(', ')}],
   ${dates},
-  bindings = [${bound.join(', ')}],${hasCache ? '\n  cacheApiOutbound = "cache",' : ''}
+  bindings = [${bound.join(', ')}],${hasCache ? '\n  cacheApiOutbound = "cache",' : ''}${classes.length > 0 ? `\n  ${kept}` : ''}
 );
 ${hasCache ? cache : ''}
 `

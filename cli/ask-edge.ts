@@ -94,11 +94,6 @@ export async function askEdge(
   throw new CannotRun(`${edge}: ${first?.message ?? `status ${status}`}`, first?.mend ?? 'Look at what it says.')
 }
 
-/** What is counted at the isolate that answers, as Prometheus reads it. */
-export async function metricsOf({ edge }: EdgeOptions): Promise<string> {
-  return (await tryTwice(edge, 'metrics', undefined)).text
-}
-
 /** Again with the same key when the first answer did not come, or the control object could not be reached. */
 async function tryTwice(edge: string, path: string, body: object | undefined) {
   const key = body === undefined ? undefined : randomUUID()

@@ -2,90 +2,71 @@
 
 import type { LivePool } from '../relay/live.ts'
 import type { OverlayState } from '../relay/relay.ts'
-import { type Status, shareText } from '../shared/overlay/status.ts'
+import { shareText } from '../shared/overlay/status.ts'
+import type { WholeStatus } from '../workers/control/control.ts'
 import type { Change } from '../workers/control/store.ts'
 import { changeWords } from './ask-edge.ts'
 import { whenText } from './history.ts'
 import { drawTable, type Paint, paint } from './paint.ts'
 
-/** Of one variant of a route. */
-export interface Measured {
-  readonly route: string
-  readonly variant: string
-  readonly requests: number
-  /** Answered 500 to 599. */
-  readonly errors: number
-}
-
-/** From the text of `/metrics`. */
-export function measuredOf(metrics: string): readonly Measured[] {
-  const found = new Map<string, { route: string; variant: string; requests: number; errors: number }>()
-  for (const [, route = '', variant = '', code = '', count] of metrics.matchAll(REQUESTS)) {
-    const key = JSON.stringify([route, variant])
-    const sums = found.get(key) ?? { route, variant, requests: 0, errors: 0 }
-    sums.requests += Number(count)
-    if (code.startsWith('5')) sums.errors += Number(count)
-    found.set(key, sums)
-  }
-  return [...found.values()]
-}
-
-export function statusText(
-  edge: string,
-  status: Status & { readonly at: number },
-  changes: readonly Change[],
-  measured: readonly Measured[],
-): string {
-  const { version, pools, splits, retired, ignored, purges } = status
+export function statusText(edge: string, status: WholeStatus, changes: readonly Change[]): string {
+  const { version, pools, splits, retired, ignored, purges, counted } = status
   const all = pools.flatMap(({ endpoints }) => endpoints)
   const wrong = all.filter(({ state }) => state !== 'up').length
   const endpoints =
     wrong === 0
       ? paint('green', `all ${all.length} endpoints up`)
       : paint('red', `${wrong} of ${all.length} endpoints not up`)
+  const tries = new Map(counted.endpoints.map(each => [each.endpoint, each]))
   const parts = [
     `${paint('bold', edge)} at ${whenText(status.at)}: version ${version}, ${endpoints}${purges === 0 ? '' : `, purges in force: ${purges}`}`,
     drawTable(
-      ['state', 'endpoint', 'weight', 'why', 'who'],
-      all.map(({ endpoint, state, weight, why }) => [
-        stateText(state),
-        endpoint,
-        String(weight),
-        why ?? '',
-        why === null ? '' : lastWords(changes, endpoint),
-      ]),
+      ['state', 'endpoint', 'weight', 'errors', 'why', 'who'],
+      all.map(({ endpoint, state, weight, why }) => {
+        const { requests, errors, places } = tries.get(endpoint) ?? { requests: 0, errors: 0, places: undefined }
+        const against =
+          places === undefined || places.against === 0 ? '' : `out in ${places.against} of ${places.of} places`
+        return [
+          paint(colours[state], state),
+          endpoint,
+          String(weight),
+          errorText(requests, errors),
+          [why, against].filter(Boolean).join('; '),
+          why === null ? '' : lastWords(changes, endpoint),
+        ]
+      }),
     ),
   ]
-  if (splits.length > 0) {
-    const rows = splits.flatMap(({ split, rule, pin, variants }) => {
-      const [route] = rule.split('/')
-      const ofRoute = measured.filter(each => each.route === route)
-      const total = ofRoute.reduce((sum, { requests }) => sum + requests, 0)
-      return variants.map(({ name, configured, weight, slots }, at) => {
-        const seen = ofRoute.find(each => each.variant === name)
-        return [
-          at === 0 ? split : '',
-          name,
-          weight === configured ? String(weight) : paint('yellow', `${weight} (config: ${configured})`),
-          shareText(slots),
-          total === 0 ? '-' : `${percent(seen?.requests ?? 0, total)} of ${total}`,
-          seen === undefined ? '-' : errorText(seen),
-          at === 0 ? (pin === 'first' ? 'pinned to the first' : 'follow the weights') : '',
-        ]
-      })
+  if (splits.length > 0) parts.push(splitTable(status))
+  if (counted.routes.length > 0) {
+    const rows = counted.routes.map(({ route, variant, requests, errors, medianMs, p99Ms }) => {
+      return [route, variant, String(requests), errorText(requests, errors), msText(medianMs), msText(p99Ms)]
     })
-    parts.push(drawTable(['split', 'variant', 'weight', 'wanted', 'measured', 'errors', 'users'], rows))
-  }
-  const apart = new Set(splits.map(({ rule }) => rule.split('/')[0]))
-  const others = measured.filter(({ route }) => !apart.has(route))
-  if (others.length > 0) {
-    const rows = others.map(each => [each.route, String(each.requests), errorText(each)])
-    parts.push(drawTable(['route', 'requests', 'errors'], rows))
+    parts.push(drawTable(['route', 'variant', 'requests', 'errors', 'median', 'p99'], rows))
   }
   for (const { kind, name } of retired) parts.push(paint('yellow', `retired: ${kind} ${name}: a deploy has changed it`))
   for (const { kind, name } of ignored) parts.push(paint('dim', `not of the edge's config: ${kind} ${name}`))
   parts.push(changes.length === 0 ? 'nothing was changed without a deploy' : `last changes:\n${lastLines(changes)}`)
   return parts.join('\n')
+}
+
+function splitTable({ splits, counted }: WholeStatus): string {
+  const rows = splits.flatMap(({ split, pin, variants }) => {
+    const measured = counted.splits.find(each => each.split === split)?.variants ?? []
+    return variants.map(({ name, configured, weight, slots }, at) => {
+      const { requests, errors, share } = measured[at] ?? { requests: 0, errors: 0, share: null }
+      return [
+        at === 0 ? split : '',
+        name,
+        weight === configured ? String(weight) : paint('yellow', `${weight} (config: ${configured})`),
+        shareText(slots),
+        share === null ? '-' : `${Math.round(share * 1_000) / 10} %`,
+        errorText(requests, errors),
+        at === 0 ? (pin === 'first' ? 'keep the first' : 'follow the weights') : '',
+      ]
+    })
+  })
+  return drawTable(['split', 'variant', 'weight', 'wanted', 'measured', 'errors', 'users'], rows)
 }
 
 export function relayText(place: string, pools: readonly LivePool[], overlay: OverlayState): string {
@@ -96,7 +77,7 @@ export function relayText(place: string, pools: readonly LivePool[], overlay: Ov
       : `overlay version ${version} of ${source.url}${source.failing === null ? '' : paint('red', `, which cannot be read: ${source.failing} (last at ${source.readAt ?? 'never'})`)}`
   const rows = pools.flatMap(({ name, endpoints }) =>
     endpoints.map(({ id, state, open, why }) => [
-      stateText(state),
+      paint(colours[state], state),
       id.startsWith(`${name}/`) ? id : `${name}/${id}`,
       String(open),
       why ?? '',
@@ -127,20 +108,16 @@ function lastWords(changes: readonly Change[], name: string): string {
   return last.reason === '' ? last.author : `${last.author}: ${last.reason}`
 }
 
-function stateText(state: keyof typeof colours): string {
-  return paint(colours[state], state)
-}
-
-function errorText({ requests, errors }: Measured): string {
-  const text = percent(errors, requests)
+function errorText(requests: number, errors: number): string {
+  if (requests === 0) return '-'
+  const text = `${Math.round((errors / requests) * 1_000) / 10} %`
   return errors === 0 ? text : paint('red', text)
 }
 
-function percent(part: number, all: number): string {
-  return all === 0 ? '0 %' : `${Math.round((part / all) * 1_000) / 10} %`
+function msText(ms: number | null): string {
+  return ms === null ? '-' : `${ms} ms`
 }
 
-const REQUESTS = /^fourseven_requests_total\{route="([^"]*)",variant="([^"]*)",code="(\d+)"\} (\d+)$/gm
 const colours = { up: 'green', down: 'red', draining: 'yellow', ejected: 'red' } as const satisfies Record<
   string,
   Paint

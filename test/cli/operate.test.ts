@@ -123,11 +123,11 @@ test('status shows what is not well, who did it and why; undrain takes it back',
   const { code, stdout } = await run('status')
   expect(code).toBe(0)
   expect(stdout).toContain('1 of 4 endpoints not up')
-  expect(stdout).toMatch(/draining\s*│ stable\/a\s*│ 1\s*│ drained since .*Z\s*│ anna: new disk/)
+  expect(stdout).toMatch(/draining\s*│ stable\/a\s*│ 1\s*│ \S.*│ drained since .*Z\s*│ anna: new disk/)
   expect(stdout).toMatch(/rollout\s*│ stable\s*│ 75 \(config: 95\)/)
   expect(stdout).toContain('last changes:')
   const seen = await json('status')
-  expect(seen.measured.find(({ route }: { route: string }) => route === 'app')).toMatchObject({ errors: 0 })
+  expect(seen.counted.endpoints.map(({ endpoint }: { endpoint: string }) => endpoint)).toContain('stable/a')
   await json('undrain', 'stable/a')
   const { pools } = await json('status')
   expect(pools[0].endpoints[0]).toEqual({ endpoint: 'stable/a', state: 'up', why: null, weight: 1, priority: 0 })
@@ -169,3 +169,55 @@ test('what makes no sense is refused with what would be right', async () => {
   expect(nobody).toMatchObject({ code: 3, stderr: expect.stringContaining('no edge answers at http://127.0.0.1:1') })
   expect(await fourseven(['status', '--edge', 'http://www.example.com'])).toMatchObject({ code: 2 })
 }, 60_000)
+
+test('a relay follows the edge, and its own status says so', async () => {
+  const config = {
+    listeners: { door: { kind: 'tcp', address: '127.0.0.1:0' } },
+    pools: {
+      stable: { endpoints: [{ name: 'a', address: 'tcp://127.0.0.1:1' }] },
+      db: { endpoints: ['tcp://127.0.0.1:2'] },
+    },
+    routes: [
+      {
+        name: 'db',
+        listener: 'door',
+        variants: [
+          { name: 'x', pool: 'db', weight: 1 },
+          { name: 'y', pool: 'stable', weight: 1 },
+        ],
+      },
+    ],
+  }
+  writeFileSync(join(folder, 'relay.json'), JSON.stringify(config))
+  const place = `127.0.0.1:${await freePort()}`
+  const args = ['relay', `${folder}/relay.json`, '--operator', place, '--overlay', edge, '--json', '--drain-delay', '0']
+  const relay = startFourseven(args, { env: { FOURSEVEN_OPERATOR_TOKEN: token } })
+  try {
+    await relay.line(line => line.includes('overlay_changed'))
+    const env = { FOURSEVEN_OPERATOR_TOKEN: token }
+    // Made for the edge's endpoint of that name, which has another address: here it is retired.
+    await json('drain', 'stable/a')
+    await relay.line(line => line.includes('"retired":["drain stable/a"]'))
+    const drained = await fourseven(['drain', 'stable/a', '--operator', place], { env })
+    expect(drained).toMatchObject({ code: 0, stdout: expect.stringContaining(`at the relay ${place} alone`) })
+    const { code, stdout } = await fourseven(['status', '--operator', place], { env })
+    expect(code).toBe(0)
+    expect(stdout).toContain(`of ${edge}/.fourseven/overlay`)
+    expect(stdout).toMatch(/draining\s*│ stable\/a\s*│ 0\s*│ drained by an operator/)
+    expect(stdout).toContain('retired: drain stable/a')
+    expect(await fourseven(['purge', 'tag', 'news', '--operator', place], { env })).toMatchObject({ code: 0 })
+    expect(await fourseven(['undrain', 'nobody/x', '--operator', place], { env })).toMatchObject({ code: 1 })
+  } finally {
+    relay.child.kill('SIGTERM')
+    await relay.ended
+    await json('undrain', 'stable/a')
+  }
+}, 90_000)
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  await new Promise(resolve => probe.close(resolve))
+  return port
+}

@@ -2,7 +2,9 @@
 // endpoints: by the functions that run at the edge, with a clock and chance of this test's own.
 
 import { expect, test } from 'vitest'
+import { type Evidence, noteSeen } from '../../shared/overlay/evidence.ts'
 import { isFresh, lookAfterMs, type Shared, shared } from '../../workers/control/fan-out.ts'
+import { Pace } from '../../workers/control/pace.ts'
 import {
   due,
   mostAtOnce,
@@ -200,4 +202,51 @@ test('when every endpoint hangs until the timeout, no one waits longer than two 
 test('a short interval is kept to the budget of six in a second and shard', () => {
   const { total } = probing(18, 1_000, 10, 60_000)
   expect(total / 60).toBeLessThanOrEqual(6.1)
+})
+
+/**
+ * Isolates that send what they have seen of one endpoint as often as the object lets them.
+ *
+ * @param fails whether the endpoint fails seen from a place, at a time
+ */
+function witnesses(fails: (place: number, now: number) => boolean, forMs: number) {
+  const chance = chanceFrom(6)
+  const clock = clockwork()
+  const pace = new Pace()
+  const evidence: Evidence = new Map()
+  const agreedAt: number[] = []
+  const flushes: number[] = []
+  const ejectedUntil = new Array<number>(isolates).fill(0)
+  const flush = (isolate: number) => {
+    const now = clock.now()
+    const place = isolate % places
+    // Five failures in a row are there before the next flush; ejected for 30 s, and again while it fails.
+    if (fails(place, now) && now >= ejectedUntil[isolate]!) ejectedUntil[isolate] = now + 30_000
+    const isEjected = now < ejectedUntil[isolate]!
+    const seen = [{ endpoint: 'app/a', requests: isEjected ? 0 : 5, isEjected }]
+    pace.count(now)
+    flushes.push(now)
+    const who = { place: `place ${place}`, isolate: `isolate ${isolate}` }
+    if (noteSeen(evidence, who, seen, now, 100).length > 0) agreedAt.push(now)
+    clock.plan(pace.paceMs * (0.9 + 0.2 * chance()), () => flush(isolate))
+  }
+  for (let isolate = 0; isolate < isolates; isolate++) clock.plan(chance() * 1_000, () => flush(isolate))
+  clock.until(forMs)
+  return { agreedAt, perSecond: flushes.filter(at => at > 20_000).length / ((forMs - 20_000) / 1_000) }
+}
+
+test('an endpoint that dies is ejected for everybody within seconds, and the object is not flooded with evidence', () => {
+  const { agreedAt, perSecond } = witnesses((_, now) => now > 60_000, 120_000)
+  expect(agreedAt[0]).toBeGreaterThan(60_000)
+  expect(agreedAt[0]).toBeLessThan(66_000)
+  expect(perSecond).toBeLessThan(400)
+})
+
+test.each([1, 20, 100])('%i bad networks of 300 eject nothing for the world, however long they last', bad => {
+  expect(witnesses((place, now) => place < bad && now > 10_000, 180_000).agreedAt).toEqual([])
+})
+
+test('an endpoint that most of the world cannot reach is ejected for all of it', () => {
+  const { agreedAt } = witnesses((place, now) => place < 200 && now > 60_000, 120_000)
+  expect(agreedAt[0]).toBeLessThan(70_000)
 })

@@ -82,6 +82,8 @@ export interface ProbeInput {
   interval?: Duration
   /** For the whole of one probe. Default `1s`, at the edge `5s`. */
   timeout?: Duration
+  /** At the edge: asked from each of these regions, and most of them decide. Default: from wherever the object is. */
+  regions?: readonly ProbeRegion[]
   /** Failed probes in a row that take an endpoint down. Default 3. */
   fall?: number
   /** Passed probes in a row that bring it back. Default 2. */
@@ -142,3 +144,8 @@ export interface EndpointTlsInput {
   /** `false` believes any certificate. Default true. */
   verify?: boolean
 }
+
+/** Location hints of Durable Objects: North America west and east, South America, Europe west and east, Asia-Pacific, Oceania, Africa, Middle East. */
+export type ProbeRegion = (typeof probeRegions)[number]
+
+export const probeRegions = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const

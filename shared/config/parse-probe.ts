@@ -60,6 +60,7 @@ export function readProbe(input: ProbeInput | undefined, place: Place, findings:
     edge: {
       intervalMs: atEdge(input.interval, defaults.probeIntervalAtEdge),
       timeoutMs: atEdge(input.timeout, defaults.probeTimeoutAtEdge),
+      regions: [...new Set(input.regions ?? [])],
     },
     fall: input.fall ?? defaults.fall,
     rise: input.rise ?? defaults.rise,

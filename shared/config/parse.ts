@@ -2,6 +2,7 @@
 
 import * as z from 'zod'
 import { checkTogether } from './check-together.ts'
+import type { ProbeRegion } from './config-pool.ts'
 import { defaults } from './defaults.ts'
 import type { Variables } from './endpoint-address.ts'
 import { collectFindings, type Locate } from './findings.ts'
@@ -292,7 +293,12 @@ export interface ProbeConfig {
   readonly intervalMs: number
   readonly timeoutMs: number
   /** There a probe comes from far away, and each costs. */
-  readonly edge: { readonly intervalMs: number; readonly timeoutMs: number }
+  readonly edge: {
+    readonly intervalMs: number
+    readonly timeoutMs: number
+    /** Each once; empty: from wherever the object is. */
+    readonly regions: readonly ProbeRegion[]
+  }
   readonly fall: number
   readonly rise: number
   readonly startsDown: boolean

@@ -1,8 +1,9 @@
 // The shape of pools as zod reads it.
 
 import * as z from 'zod'
+import { probeRegions } from './config-pool.ts'
 import { bounds, defaults } from './defaults.ts'
-import { between, duration, nonEmpty, patterned, record, whole } from './schema-values.ts'
+import { between, duration, list, nonEmpty, patterned, record, whole } from './schema-values.ts'
 
 const balance = z
   .union([
@@ -82,6 +83,9 @@ const probe = z
     expect: bytes.meta({ description: 'Of udp only: how the answer has to begin.' }).exactOptional(),
     interval: duration('From the end of one probe to the next, give or take 10 %.').exactOptional(),
     timeout: duration('For the whole of one probe.').exactOptional(),
+    regions: list(z.enum(probeRegions))
+      .meta({ description: 'At the edge: asked from each of these, and most of them decide.' })
+      .exactOptional(),
     fall: whole(bounds.probesInRow).meta({ default: defaults.fall }).exactOptional(),
     rise: whole(bounds.probesInRow).meta({ default: defaults.rise }).exactOptional(),
     startDown: z.boolean().meta({ default: false }).exactOptional(),

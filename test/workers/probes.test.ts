@@ -56,6 +56,22 @@ test('a body that has to hold a text is read as far as 10 KiB, and an endpoint t
   await until(async () => (await states(edge)).join() === 'up,down')
 }, 90_000)
 
+test('with regions each asks, and most of them decide', async () => {
+  const asked: number[] = []
+  const end = await endpoint((request, response) => {
+    if (request.url!.startsWith('/healthz')) {
+      asked.push(asked.length)
+      // One of three is told that all is well.
+      response.writeHead(asked.length % 3 === 0 ? 200 : 503)
+    }
+    response.end('x')
+  })
+  const edge = await edgeOf([end], { regions: ['weur', 'enam', 'apac'] })
+  await until(async () => (await states(edge)).join() === 'down')
+  const [change] = (await operate(edge, 'history?automatic=yes')).changes
+  expect(change.reason).toBe('2 of 3 regions: status 503, not 200 to 399')
+}, 90_000)
+
 async function probed(name: string) {
   const each = { isWell: true, end: undefined as unknown as Endpoint }
   each.end = await endpoint((request, response) => {

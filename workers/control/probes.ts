@@ -26,6 +26,7 @@ export class Probes extends DurableObject<Cloudflare.Env> {
   readonly #draw = Math.floor(Math.random() * 2 ** 53)
   #targets: readonly Target[] = []
   #turns: Turns = new Map()
+  #shard = 0
   #isLoaded = false
 
   /** Goes on as this shard; nothing happens when it does already. */
@@ -44,7 +45,7 @@ export class Probes extends DurableObject<Cloudflare.Env> {
     const turns = new Map(this.#turns)
     await Promise.all(
       due(this.#targets, turns, begunAt).map(async target => {
-        const why = await askTarget(target, { ...this.env })
+        const why = await this.#ask(target)
         const turn = turnAfter(turns.get(target.endpoint)!, target, why === undefined, Date.now(), this.#draw)
         turns.set(target.endpoint, await this.#tell(target, turn, why))
       }),
@@ -54,6 +55,28 @@ export class Probes extends DurableObject<Cloudflare.Env> {
     const next = nextAlarm(turns, begunAt)
     if (next === undefined) await storage.deleteAlarm()
     else await storage.setAlarm(next)
+  }
+
+  /** One probe of one endpoint from here; for the shard that wants it from this region. */
+  ask(target: Target): Promise<string | undefined> {
+    return askTarget(target, { ...this.env })
+  }
+
+  /** From here, or from each region: more than half of those that answered have to say that it failed. */
+  async #ask(target: Target): Promise<string | undefined> {
+    const { regions } = target.probe.edge
+    const namespace = this.env.FOURSEVEN_PROBES
+    if (regions.length === 0) return this.ask(target)
+    const answers = await Promise.allSettled(
+      regions.map(region =>
+        namespace.getByName(`probes-${this.#shard}-${region}`, { locationHint: region }).ask(target),
+      ),
+    )
+    const said = answers.filter(answer => answer.status === 'fulfilled').map(({ value }) => value)
+    const failures = said.filter(why => why !== undefined)
+    // A region that says nothing says nothing about the endpoint.
+    if (failures.length * 2 <= said.length) return undefined
+    return `${failures.length} of ${said.length} regions: ${failures[0]}`
   }
 
   /** Tells the control object of a verdict that it does not know; when it cannot be reached, after the next probe. */
@@ -74,7 +97,8 @@ export class Probes extends DurableObject<Cloudflare.Env> {
     const { storage } = this.ctx
     const table = compile(unpackConfig(packedConfig), variablesOf({ ...this.env }))
     const all = targetsOf(table)
-    this.#targets = targetsOfShard(all, (await storage.get<number>('shard')) ?? 0)
+    this.#shard = (await storage.get<number>('shard')) ?? 0
+    this.#targets = targetsOfShard(all, this.#shard)
     const known: Turns = new Map((await storage.get<[string, Turn][]>('turns')) ?? [])
     const control = findControl({ ...this.env })!
     const { text } = await control.read(undefined, -1)

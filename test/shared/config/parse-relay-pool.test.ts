@@ -67,7 +67,7 @@ describe('probe', () => {
       expect: '',
       intervalMs: 2_000,
       timeoutMs: 1_000,
-      edge: { intervalMs: 15_000, timeoutMs: 5_000 },
+      edge: { intervalMs: 15_000, timeoutMs: 5_000, regions: [] },
       fall: 3,
       rise: 2,
       startsDown: false,

@@ -38,7 +38,7 @@ export class EdgeCarrier implements Carrier<Response> {
     const { isolate, decision, sent } = this
     const { observed } = isolate.seen
     settle(observed, decision.pool, endpoint, verdictOn(end, sent.upload), latencyOf(end, sent.upload), end.at)
-    countTry(isolate.metrics, decision.pool, endpoint, end.outcome, isRetry)
+    countTry(isolate.metrics, decision.pool, endpoint, end.outcome, isRetry, end.ms)
   }
 
   cancel(endpoint: Endpoint, isRetry: boolean): void {

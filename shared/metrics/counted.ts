@@ -21,6 +21,9 @@ export interface Counted {
     /** Tries. */
     readonly requests: number
     readonly errors: number
+    /** As those of a route. */
+    readonly medianMs: number | null
+    readonly p99Ms: number | null
     /** Data centres that have ejected it, of those that have asked it lately. */
     readonly places: Voices
   }[]
@@ -56,8 +59,16 @@ export function countedOf(
   return {
     splits,
     endpoints: [...endpointsOf(table).keys()].map(endpoint => {
-      const { requests, errors } = byEndpoint.get(endpoint) ?? { requests: 0, errors: 0 }
-      return { endpoint, requests, errors, places: placesOf(endpoint) }
+      const { requests, errors, buckets } = byEndpoint.get(endpoint) ?? { requests: 0, errors: 0, buckets: [] }
+      const medianMs = quantile(buckets, bounds, 0.5)
+      return {
+        endpoint,
+        requests,
+        errors,
+        medianMs,
+        p99Ms: quantile(buckets, bounds, 0.99),
+        places: placesOf(endpoint),
+      }
     }),
     routes: series.map(({ buckets, ...rest }) => ({
       ...rest,

@@ -19,6 +19,8 @@ export interface HttpMetrics {
   readonly retries: Float64Array
   /** By endpoint slot and outcome. */
   readonly tries: Float64Array
+  /** By endpoint slot: until the headers of tries that were answered, by `boundsMs` and one more. */
+  readonly tryTimes: Float64Array
 }
 
 interface Series {
@@ -41,6 +43,7 @@ export function openHttpMetrics(table: Table): HttpMetrics {
     series: [newSeries('', '')],
     retries: new Float64Array(most(table.poolIndexes)),
     tries: new Float64Array(most(table.slots) * outcomes.length),
+    tryTimes: new Float64Array(most(table.slots) * (boundsMs.length + 1)),
   }
   followTable(metrics, table)
   return metrics
@@ -70,7 +73,12 @@ export function followTable({ seriesOf, series }: HttpMetrics, table: Table): vo
 export function carryHttpMetrics(before: HttpMetrics, table: Table): HttpMetrics {
   followTable(before, table)
   const after = openHttpMetrics(table)
-  return { ...before, retries: widened(before.retries, after.retries), tries: widened(before.tries, after.tries) }
+  return {
+    ...before,
+    retries: widened(before.retries, after.retries),
+    tries: widened(before.tries, after.tries),
+    tryTimes: widened(before.tryTimes, after.tryTimes),
+  }
 }
 
 /** What was counted, without the objects of a table: it may be sent to another thread. */
@@ -132,9 +140,7 @@ export function countRequest(
   series.codes ??= new Map()
   series.codes.set(status, (series.codes.get(status) ?? 0) + 1)
   series.buckets ??= new Float64Array(boundsMs.length + 1)
-  let bucket = 0
-  while (bucket < boundsMs.length && ms > boundsMs[bucket]!) bucket += 1
-  series.buckets[bucket]! += 1
+  series.buckets[bucketOf(ms)]! += 1
   series.ms += ms
 }
 
@@ -146,16 +152,33 @@ export function countCache(metrics: HttpMetrics, decision: HttpDecision | undefi
   series.cache.set(word, (series.cache.get(word) ?? 0) + 1)
 }
 
-/** Counts a try that has ended, after it was settled. `isRetry`: it was not the first of its request. */
+/**
+ * Counts a try that has ended, after it was settled. `isRetry`: it was not the first of its request. `ms`: until its headers,
+ * where it is known.
+ */
 export function countTry(
   metrics: HttpMetrics,
   pool: Pool,
   endpoint: Endpoint,
   outcome: number | FailureClass | 'cancelled',
   isRetry: boolean,
+  ms = -1,
 ): void {
   metrics.tries[endpoint.slot * outcomes.length + outcomeIndex(outcome)]! += 1
+  if (ms >= 0 && typeof outcome === 'number')
+    metrics.tryTimes[endpoint.slot * (boundsMs.length + 1) + bucketOf(ms)]! += 1
   if (isRetry) metrics.retries[pool.index]! += 1
+}
+
+/** How long answered tries at one endpoint took, by `boundsMs` and one more. */
+export function endpointTimes({ tryTimes }: HttpMetrics, slot: number): Float64Array {
+  return tryTimes.subarray(slot * (boundsMs.length + 1), (slot + 1) * (boundsMs.length + 1))
+}
+
+function bucketOf(ms: number): number {
+  let bucket = 0
+  while (bucket < boundsMs.length && ms > boundsMs[bucket]!) bucket += 1
+  return bucket
 }
 
 /** Tries at one endpoint that were not given up by us, and those of them that the outlier judge takes for failures. */

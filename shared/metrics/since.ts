@@ -3,7 +3,7 @@
 
 import type { Observed } from '../pool/observed.ts'
 import type { Table } from '../table/table.ts'
-import { endpointTries, type HttpMetrics } from './http-metrics.ts'
+import { endpointTimes, endpointTries, type HttpMetrics } from './http-metrics.ts'
 
 /** Of requests of one route and variant. */
 export interface SeriesCount {
@@ -23,13 +23,15 @@ export interface EndpointCount {
   readonly endpoint: string
   readonly requests: number
   readonly errors: number
+  /** Of those that were answered, as those of a series. */
+  readonly buckets: readonly number[]
   readonly isEjected: boolean
 }
 
 /** What was counted up to the last time; changed in place. */
 export interface Counted {
   readonly series: Map<number, { requests: number; errors: number; buckets: Float64Array }>
-  readonly tries: Map<number, { requests: number; errors: number }>
+  readonly tries: Map<number, { requests: number; errors: number; buckets: Float64Array }>
 }
 
 export function openCounted(): Counted {
@@ -72,8 +74,10 @@ export function countedSince(
       const isEjected = observed.ejectedUntil[slot]! > now
       if (requests === (before?.requests ?? 0) && !isEjected) continue
       const since = { requests: requests - (before?.requests ?? 0), errors: errors - (before?.errors ?? 0) }
-      endpoints.push({ endpoint, ...since, isEjected })
-      counted.tries.set(slot, { requests, errors })
+      const times = endpointTimes(metrics, slot)
+      const buckets = Array.from(times, (count, i) => count - (before?.buckets[i] ?? 0))
+      endpoints.push({ endpoint, ...since, buckets, isEjected })
+      counted.tries.set(slot, { requests, errors, buckets: times.slice() })
     }
   }
   return { series, endpoints }

@@ -74,6 +74,7 @@ it('counts of all isolates come together, by route and by endpoint', async () =>
   expect(route.medianMs).toBeGreaterThan(0)
   const [one, other] = body.counted.endpoints
   expect(one).toMatchObject({ endpoint: 'app/a', errors: 0 })
+  expect(one.medianMs).toBeGreaterThan(0)
   expect(one.requests + other.requests).toBeLessThanOrEqual(asked)
   expect(body).toMatchObject({ version: 0, lastChanges: [], retired: [], ignored: [] })
   expect(body.counted.to - body.counted.from).toBe(60_000)

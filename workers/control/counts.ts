@@ -26,7 +26,7 @@ export interface Counts {
 export interface Window {
   readonly began: number
   readonly series: Map<string, { route: string; variant: string; requests: number; errors: number; buckets: number[] }>
-  readonly endpoints: Map<string, { endpoint: string; requests: number; errors: number }>
+  readonly endpoints: Map<string, { endpoint: string; requests: number; errors: number; buckets: number[] }>
 }
 
 export const windowMs = 10_000
@@ -47,12 +47,14 @@ export function addFlush(window: Window, { series, endpoints }: Flush): void {
     for (let i = 0; i < sums.buckets.length; i++) sums.buckets[i]! += counted(each.buckets[i])
     window.series.set(`${route}\0${variant}`, sums)
   }
-  for (const { endpoint, requests, errors } of endpoints.slice(0, mostNames)) {
+  for (const { endpoint, requests, errors, buckets } of endpoints.slice(0, mostNames)) {
     const known = window.endpoints.get(endpoint)
     if (known === undefined && window.endpoints.size >= mostNames) continue
-    const sums = known ?? { endpoint, requests: 0, errors: 0 }
+    const sums = known ?? { endpoint, requests: 0, errors: 0, buckets: emptyBuckets() }
     sums.requests += counted(requests)
     sums.errors += counted(errors)
+    // An isolate of another version of this program may send none.
+    for (let i = 0; i < sums.buckets.length; i++) sums.buckets[i]! += counted(buckets?.[i])
     window.endpoints.set(endpoint, sums)
   }
 }
@@ -75,7 +77,11 @@ export function sumWindows(
 }
 
 function emptySeries(route: string, variant: string) {
-  return { route, variant, requests: 0, errors: 0, buckets: new Array<number>(boundsMs.length + 1).fill(0) }
+  return { route, variant, requests: 0, errors: 0, buckets: emptyBuckets() }
+}
+
+function emptyBuckets(): number[] {
+  return new Array<number>(boundsMs.length + 1).fill(0)
 }
 
 function counted(value: number | undefined): number {

@@ -96,7 +96,7 @@ function httpRule(rule: HttpRule, copies: Copies): HttpRule {
   if (known !== undefined) return known
   const { split, variants } = rule.action as { split: Split; variants: HttpMatch['variants'] }
   const { weights } = copies.entries.get(split.name)!
-  const action = { do: 'forward', split: splitWith(split, copies), variants: weighted(variants, weights) } as const
+  const action = { do: 'forward', variants: weighted(variants, weights), split: splitWith(split, copies) } as const
   const copy: HttpRule = { ...rule, action }
   copies.http.set(rule, copy)
   return copy

@@ -159,7 +159,7 @@ class Http2Exchange implements Exchange, Sink {
     stream.on('data', (chunk: Buffer) => {
       if (!body.push(chunk)) stream.pause()
     })
-    const end = new StreamEnd(stream, body, this.bodyLength)
+    const end = new StreamEnd(stream, body, this.bodyLength, false)
     this.bodyEnd = end
     stream.on('trailers', (_, __, rawTrailers: readonly string[]) => {
       end.trailed(plainTrailers(fieldsOf(rawTrailers).fields))

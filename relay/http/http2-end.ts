@@ -9,15 +9,20 @@ export class StreamEnd {
   private readonly stream: Http2Stream
   private readonly body: Body
   private readonly length: number | undefined
+  private readonly needsTrailers: boolean
   private trailers: Fields | undefined
   private hasTrailers = false
   private hasEnded = false
 
-  /** @param length of the body, as its header says */
-  constructor(stream: Http2Stream, body: Body, length: number | undefined) {
+  /**
+   * @param length of the body, as its header says
+   * @param needsTrailers without them it is not whole: a call has its status there
+   */
+  constructor(stream: Http2Stream, body: Body, length: number | undefined, needsTrailers: boolean) {
     this.stream = stream
     this.body = body
     this.length = length
+    this.needsTrailers = needsTrailers
   }
 
   trailed(trailers: Fields | undefined): void {
@@ -28,7 +33,7 @@ export class StreamEnd {
   /** Trailers stand in the last frame, and a length leaves no doubt; else the next turn of the event loop knows. */
   ended(): void {
     this.hasEnded = true
-    if (this.hasTrailers || this.body.bytes === this.length) this.body.finish(this.trailers)
+    if (this.hasTrailers || (this.body.bytes === this.length && !this.needsTrailers)) this.body.finish(this.trailers)
     else setImmediate(() => this.settle())
   }
 
@@ -39,6 +44,6 @@ export class StreamEnd {
 
   private settle(): void {
     if (this.stream.aborted || this.stream.rstCode !== 0) this.body.break()
-    else this.body.finish(this.trailers)
+    else if (this.hasTrailers || !this.needsTrailers) this.body.finish(this.trailers)
   }
 }

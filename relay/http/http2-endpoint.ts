@@ -204,7 +204,12 @@ class Http2Call implements Call, Sink, Producer {
     }
     this.body = new Body(this)
     const length = fields.get('content-length')
-    this.bodyEnd = new StreamEnd(this.stream, this.body, length === null ? undefined : Number(length))
+    this.bodyEnd = new StreamEnd(
+      this.stream,
+      this.body,
+      length === null ? undefined : Number(length),
+      this.question.isCall,
+    )
     this.asker.answered({ status, fields, body: this.body, upgraded: undefined })
   }
 

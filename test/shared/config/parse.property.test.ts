@@ -108,7 +108,7 @@ test('a config with any value in any place makes a config or a ConfigError', () 
     }),
     { seed: 47, numRuns: 2_000 },
   )
-})
+}, 120_000)
 
 test('a config with any field left out or put beside makes a config or a ConfigError', () => {
   for (const place of everyPlace(whole)) {
@@ -162,7 +162,7 @@ test('any text makes a config or a ConfigError', () => {
     ),
     { seed: 47, numRuns: 1_000 },
   )
-})
+}, 120_000)
 
 test('a YAML config with any piece cut out makes a config or a ConfigError', () => {
   const text = JSON.stringify(whole, undefined, 1)
@@ -172,7 +172,7 @@ test('a YAML config with any piece cut out makes a config or a ConfigError', () 
     }),
     { seed: 47, numRuns: 300 },
   )
-})
+}, 120_000)
 
 const slip = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),

@@ -177,16 +177,16 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
     await new Promise(later => setTimeout(later, delayMs))
   }
   const drainMs = options.drainTimeout
-  const stopped = relay.stop({
+  await relay.stop({
     drainMs,
+    onRefusing: () =>
+      report.say(`stopped accepting; open connections have ${formatDuration(drainMs)}`, {
+        event: 'stopped_accepting',
+        drainMs,
+      }),
     isHandedOver: isTaken || isLent(),
     ...(options.leave ? { leavesKernel: true } : {}),
   })
-  report.say(`stopped accepting; open connections have ${formatDuration(drainMs)}`, {
-    event: 'stopped_accepting',
-    drainMs,
-  })
-  await stopped
   operator?.close()
   await report.flush()
   process.exit(EXIT.ok)

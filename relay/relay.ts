@@ -161,6 +161,8 @@ export interface Relay {
     readonly drainMs: number
     readonly isHandedOver?: boolean
     readonly leavesKernel?: boolean
+    /** Called when no listener takes connections any more. */
+    readonly onRefusing?: () => void
   }) => Promise<void>
 }
 
@@ -447,18 +449,20 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     undrain: drains.undrain,
     purge: of => overlaid.purge(of),
     overlay: overlayState,
-    stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver }) => {
+    stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver, onRefusing = nothing }) => {
       isRunning = false
       names.stop()
       reader?.stop()
       probes.stop()
       drains.stop()
-      doors.stopAccepting()
+      const stopped = doors.stopAccepting()
       if (isHandedOver) void doors.leaveSessions()
       // Sessions are answered by the socket that they came in by: their doors close it.
       for (const [name, place] of places) {
         if (plane.table.flowListeners.get(name)?.kind !== 'udp') leavePlace(place, isHandedOver)
       }
+      await stopped
+      onRefusing()
       await doors.stop(drainMs)
       await kernel.stop(leavesKernel)
     },
@@ -481,7 +485,9 @@ function proxied(table: Table): Table {
  * How many sockets share the listener's place. The system deals datagrams by address and port of their sender: where a
  * session is known by anything else, only one socket sees all of its datagrams.
  */
-function socketsFor({ sessionKey, proxySources }: FlowListener, threads: number): number {
+function socketsFor({ sessionKey, proxySources, http }: FlowListener, threads: number): number {
+  // Stored answers stand in the memory of one thread: what one forgot another would still give.
+  if (http?.hasCache === true) return 1
   if (sessionKey === undefined) return threads
   const isBySender = sessionKey.by === 'flow' && !proxySources.some(({ isInEach }) => isInEach)
   return isBySender ? threads : 1

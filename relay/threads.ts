@@ -38,7 +38,8 @@ export interface Crew {
   /** These purges, and no others, are in force in every thread when it resolves. */
   readonly ban: (bans: readonly Ban[]) => Promise<void>
   readonly cut: (endpointId: string) => void
-  readonly stopAccepting: () => void
+  /** Asked at once; resolves when no thread accepts any more. */
+  readonly stopAccepting: () => Promise<void>
   readonly stop: (drainMs: number) => Promise<void>
   readonly flows: (after: number, limit: number) => Promise<FlowPage>
   /** Of the flows that are open. */
@@ -77,7 +78,7 @@ export function aloneWith(home: Doors): Crew {
     drainGone: drainMs => home.drainGone(drainMs),
     ban: async bans => home.ban(bans),
     cut: id => home.cut(id),
-    stopAccepting: () => home.stopAccepting(),
+    stopAccepting: async () => home.stopAccepting(),
     stop: async drainMs => {
       await home.finish(drainMs)
       await home.end()
@@ -191,8 +192,8 @@ export async function openThreads(
     cut: id => {
       for (const thread of threads) void thread.ask('cut', id)
     },
-    stopAccepting: () => {
-      for (const thread of threads) void thread.ask('stopAccepting')
+    stopAccepting: async () => {
+      await ofAll(thread => thread.ask('stopAccepting'))
     },
     stop: async drainMs => {
       for (const thread of threads) thread.isEnding = true
@@ -249,10 +250,12 @@ export async function openThreads(
 
 /**
  * Which sockets of a place a thread reads: its own where there is one for each, several where there are more, and one that
- * it shares where there are fewer. Datagrams of one client must come to one thread, so those are never shared.
+ * it shares where there are fewer. Datagrams of one client must come to one thread, so those are never shared; nor are the
+ * requests that one store answers.
  */
-function socketsOf(thread: number, threads: number, sockets: number, { kind, name }: FlowListener): readonly number[] {
-  if (kind !== 'udp' && sockets < threads) return [thread % sockets]
+function socketsOf(thread: number, threads: number, sockets: number, listener: FlowListener): readonly number[] {
+  const { kind, name, http } = listener
+  if (kind !== 'udp' && http?.hasCache !== true && sockets < threads) return [thread % sockets]
   // Those that one thread has alone are not all the first one's.
   const first = kind === 'udp' ? hash32(name) : 0
   return Array.from({ length: sockets }, (_, at) => at).filter(at => (first + at) % threads === thread)

@@ -62,10 +62,12 @@ export interface CacheSeen {
   readonly fetching: Map<string, Promise<void>>
   /** By key: until when nobody waits, since its answers are not stored. */
   readonly unstored: Map<string, number>
+  /** How many fetches have ended. */
+  readonly ended: { count: number }
 }
 
 export function openCacheSeen(): CacheSeen {
-  return { fetching: new Map(), unstored: new Map() }
+  return { fetching: new Map(), unstored: new Map(), ended: { count: 0 } }
 }
 
 export interface CacheRequest {
@@ -109,7 +111,13 @@ export async function throughCache<Body, Answer>(
   )
   const asked: AskedFor = { method: request.method, url: request.url, fields: request.fields, directives }
   const one: One<Body, Answer> = { request, asked, seen, plane, without: conditionNames }
-  const look = await lookAndReuse(one)
+  let ended = seen.ended.count
+  let look = await lookAndReuse(one)
+  // While this one looked, another's answer may have been stored: it would be fetched twice.
+  for (let turn = 0; turn < mostLooks && ended !== seen.ended.count && isWorthWaiting(one, look.step); turn++) {
+    ended = seen.ended.count
+    look = await lookAndReuse(one)
+  }
   if (!isWorthWaiting(one, look.step)) return carryOut(one, look, false)
   const other = seen.fetching.get(request.key)
   if (other === undefined) return lead(one, look)
@@ -162,6 +170,7 @@ async function lead<Body, Answer>(one: One<Body, Answer>, look: Look<Body>): Pro
   )
   const end = () => {
     seen.fetching.delete(request.key)
+    seen.ended.count += 1
     done()
   }
   try {
@@ -317,5 +326,6 @@ function rememberUnstored({ unstored }: CacheSeen, key: string, now: number): vo
 
 /** What one client asked for beside the answer itself. */
 const ofThisClient: readonly string[] = [...conditionNames, ...rangeNames]
+const mostLooks = 3
 const unstoredMs = 10_000
 const mostUnstored = 1_000

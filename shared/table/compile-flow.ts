@@ -70,6 +70,7 @@ export function compileFlowListeners(
       http:
         listener.kind === 'http'
           ? {
+              hasCache: storesAnswers(listener.name, config),
               headerTimeoutMs: listener.headerTimeoutMs,
               keepAliveTimeoutMs: listener.keepAliveTimeoutMs,
               age: {
@@ -85,6 +86,19 @@ export function compileFlowListeners(
     })
   }
   return listeners
+}
+
+/** At this listener or one that shares its address. */
+function storesAnswers(name: string, config: Config): boolean {
+  const names = config.listeners.flatMap(other =>
+    other.name === name || (other.kind === 'http' && other.shares === name) ? [other.name] : [],
+  )
+  return config.routes.some(
+    route =>
+      route.layer === 7 &&
+      route.listeners.some(at => names.includes(at)) &&
+      route.rules.some(({ cache }) => cache !== undefined),
+  )
 }
 
 /** With the certificates of the listeners that share the address, its own first. */

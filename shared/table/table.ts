@@ -203,6 +203,8 @@ export interface ForceRule {
 
 /** How long connections of HTTP may take for what. */
 export interface HttpTerms {
+  /** Some rule at it stores answers: they stand in the memory of one thread, so one thread serves it. */
+  readonly hasCache: boolean
   readonly headerTimeoutMs: number
   readonly keepAliveTimeoutMs: number
   /** Infinity where the config says nothing. */

@@ -86,7 +86,7 @@ async function untilStored(
   const quiet = Object.fromEntries(
     Object.entries(headers).filter(([name]) => !/^(if-|range|cache-control|pragma)/.test(name)),
   )
-  for (let turn = 0; turn < 20; turn++) {
+  for (let turn = 0; turn < 300; turn++) {
     const { status } = await at.ask(url, {
       method: 'GET',
       headers: { ...quiet, 'cache-control': 'only-if-cached, max-stale' },

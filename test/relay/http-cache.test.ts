@@ -100,7 +100,7 @@ test('of two hundred requests for a cold key one reaches the endpoint, and recor
   const answers = await Promise.all(Array.from({ length: 200 }, () => ask('/cold')))
   expect(answers.every(({ status, body }) => status === 200 && String(body) === 'one')).toBe(true)
   expect(requests).toEqual(['/cold'])
-  await expect.poll(() => records.length).toBe(200)
+  await expect.poll(() => records.length, { timeout: 10_000 }).toBe(200)
   expect(records.filter(({ cache }) => cache === 'miss')).toHaveLength(1)
   expect(records.filter(({ cache }) => cache === 'hit')).toHaveLength(199)
 })

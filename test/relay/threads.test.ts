@@ -118,7 +118,7 @@ test('a reload is in force in every thread when it resolves, and drains what los
     expect(String((await once(socket, 'data'))[0])).toBe('after')
     socket.destroy()
   }
-  expect((await recorded(20)).filter(({ reason }) => reason === 'drained').length).toBeGreaterThan(0)
+  expect((await recorded(80)).filter(({ reason }) => reason === 'drained')).toHaveLength(20)
   while (relay.counts.get('door')!.open > 0) await new Promise(resolve => setTimeout(resolve, 10))
 })
 

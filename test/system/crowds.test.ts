@@ -74,6 +74,8 @@ test('no byte of an untouched flow is lost, however often the relay reloads mean
   const [stays, comes] = [await echo(), await echo()]
   const config = (ports: readonly number[], idle: Duration): ConfigInput => ({
     ...configTo(ports),
+    // The endpoints take turns within a thread.
+    threads: 1,
     routes: [{ name: 'route', listener: 'door', pool: 'pool', timeouts: { idle } }],
   })
   const door = await relayProgram(config([stays.port], '60s'), { args: ['--drain-timeout', '100ms'] })

@@ -2,6 +2,7 @@
 // nginx stream with one worker, and `socket.pipe`. None writes a line for a connection.
 
 import { spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer } from 'node:net'
@@ -60,13 +61,22 @@ export async function startProgram<Name extends string>(
   return { name, port, pid: child.pid!, stop }
 }
 
+/** Free for TCP and for UDP: the sockets of a thousand sessions may be open already. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    const socket = createSocket('udp4')
+    const isFree = await new Promise<boolean>(resolve => {
+      socket.once('error', () => resolve(false))
+      socket.bind(port, '127.0.0.1', () => resolve(true))
+    })
+    socket.close()
+    if (isFree) return port
+  }
 }
 
 function accepts(port: number): Promise<boolean> {

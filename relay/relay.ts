@@ -183,9 +183,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const wantedThreads = part.threads
   let isRunning = false
 
+  const sayName = options.onName ?? nothing
+  // Said when every thread goes by it.
   const names = new Names(options.resolveName ?? resolveBy(), (event, isOther) => {
-    options.onName?.(event)
-    if (isOther && isRunning) void inTurn(renew)
+    if (!isRunning) return sayName(event)
+    void inTurn(() => (isOther ? renew() : Promise.resolve())).finally(() => sayName(event))
   })
   await names.follow(namesIn(compile(part, variables)))
   const table = compile(part, variables, undefined, names.addresses)

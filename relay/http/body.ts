@@ -123,7 +123,10 @@ export class Body {
   /** From here on all of it goes there, and nowhere else. */
   sendTo(sink: Sink): void {
     this.sink = sink
-    sink.onDrain = () => this.producer.resumeReading()
+    sink.onDrain = () => {
+      // Of a body that is over the connection may carry another one already.
+      if (this.state === 'open') this.producer.resumeReading()
+    }
     this.producer.begin()
     let mayGoOn = true
     this.earlyBytes = 0

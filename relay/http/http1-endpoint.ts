@@ -218,6 +218,8 @@ export class Http1Endpoint implements BodyEvents, Producer {
     this.mayBeKept &&= !hasMore
     this.reader = undefined
     this.body = undefined
+    // Whoever takes the body may be behind with it for ever; the next answer is another matter.
+    this.resumeReading()
     this.settle()
     body?.finish(trailers)
   }

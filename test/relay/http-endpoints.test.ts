@@ -9,10 +9,11 @@ import https from 'node:https'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { authority, pemOf } from '../support/certificates.ts'
 import { temporary } from '../support/servers.ts'
-import { answerOf, ask, endpoint, http2Endpoint, httpLab, opened, session, until } from './http-lab.ts'
+import { answerOf, ask, endpoint, http2Endpoint, httpLab, onEnd, opened, session, until } from './http-lab.ts'
 
 const run = promisify(execFile)
 
@@ -28,6 +29,24 @@ describe('connections', () => {
     for (let at = 0; at < 100; at++) expect((await ask(port, '/', { agent })).body).toBe('x')
     agent.destroy()
     expect(connections).toBe(1)
+  })
+
+  it('are free for the next request though whoever takes the last of an answer is behind with it', async () => {
+    const text = Buffer.from(Array.from({ length: 8_000 }, (_, at) => `line ${at * 7919}`).join('\n'))
+    const { address } = await endpoint((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain', 'content-length': text.length })
+      response.write(text.subarray(0, 1_000))
+      // More at once than compression takes without asking for a pause.
+      setTimeout(() => response.end(text.subarray(1_000)), 20)
+    })
+    const routes = [{ name: 'app', listener: 'web', pool: 'app', compress: true }]
+    const { port } = await httpLab([address], { routes })
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    onEnd(() => agent.destroy())
+    for (let times = 0; times < 5; times++) {
+      const bytes = await bytesOf(port, { agent, headers: { 'accept-encoding': 'gzip' } })
+      expect(gunzipSync(bytes).equals(text)).toBe(true)
+    }
   })
 
   it('that the endpoint closes at the wrong moment cost a GET nothing, and a POST is never sent twice', async () => {
@@ -327,3 +346,9 @@ it('h2load puts thousands of requests through two threads over each protocol, an
   }
   expect((await recorded(2_000)).every(({ status }) => status === 200)).toBe(true)
 })
+
+async function bytesOf(port: number, options: http.RequestOptions): Promise<Buffer> {
+  const request = http.request({ host: '127.0.0.1', port, ...options }).end()
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  return Buffer.concat(await response.toArray())
+}

@@ -1,6 +1,6 @@
 // What the request of a case gets: the door's own facts, decision and edits, over every choice that chance may make.
 
-import { hostFor } from '../relay/http/request.ts'
+import { hostFor } from '../relay/http/request-tries.ts'
 import type { AskedRequest } from '../shared/config/parse-expect.ts'
 import type { ForwardDecision, HttpDecision } from '../shared/decide/decision.ts'
 import { decideHttp } from '../shared/decide/http.ts'

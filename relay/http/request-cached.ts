@@ -1,0 +1,79 @@
+// A request on a rule with a cache: its answer may be a stored one.
+
+import type { Attempt } from '../../shared/attempt/tries.ts'
+import type { ForwardDecision, HttpDecision, ReplyDecision } from '../../shared/decide/decision.ts'
+import { editAnswer } from '../../shared/http/edit.ts'
+import { pageInstead } from '../../shared/http/own-answer.ts'
+import { answerThroughCache, type ThroughCache } from './cache.ts'
+import { encodeWhole } from './encode.ts'
+import type { LiveRequest } from './request.ts'
+import { tryEndpoints } from './request-tries.ts'
+
+/** GET and HEAD of a rule with a cache, also where no endpoint may be asked now: what is stored may be given. */
+export function isCached(request: LiveRequest, decision: HttpDecision): boolean {
+  if (decision.do !== 'forward' && decision.do !== 'reply') return false
+  if (decision.rule?.cache === undefined || decision.pool === undefined) return false
+  const { method } = request.facts
+  return (
+    (method === 'GET' || method === 'HEAD') &&
+    request.exchange.body === undefined &&
+    !request.exchange.fields.has('upgrade')
+  )
+}
+
+export async function forwardThroughCache(
+  request: LiveRequest,
+  decision: ForwardDecision | ReplyDecision,
+): Promise<void> {
+  const { plane, exchange, facts } = request
+  const attempts: Attempt[] = []
+  const through = await answerThroughCache(
+    plane,
+    decision.rule!,
+    decision.variant!,
+    facts,
+    exchange.fields,
+    async edit => {
+      const held = decision.do === 'reply' ? decision.reason! : await tryEndpoints(request, decision, edit)
+      attempts.push(...request.attempts)
+      request.attempts = attempts
+      return { answer: typeof held === 'object' ? held.response : undefined, result: held }
+    },
+  )
+  if (exchange.isGone) {
+    if (through.from === 'tries' && typeof through.tried === 'object') through.tried.response.body?.cancel()
+    return
+  }
+  if (through.from === 'nowhere') {
+    request.giveUp(decision, 'not_in_cache')
+    return
+  }
+  request.cacheWord = through.word
+  request.cacheStatus = through.cacheStatus
+  if (through.from === 'store') passOnStored(request, through, decision)
+  else if (typeof through.tried === 'object') request.passOn(through.tried, decision as ForwardDecision)
+  else if (through.tried !== undefined) request.giveUp(decision, request.reason ?? through.tried)
+}
+
+/** A stored answer, as the client shall see it. */
+function passOnStored(
+  request: LiveRequest,
+  { status, fields, bytes }: Extract<ThroughCache<unknown>, { from: 'store' }>,
+  decision: ForwardDecision | ReplyDecision,
+): void {
+  const { exchange, facts, plane } = request
+  request.headers(status)
+  request.endpoint = undefined
+  const page = pageInstead(status, () => fields, decision.rule!, facts)
+  editAnswer(fields, decision, undefined, facts, plane.shared.table, plane.cookieKeys)
+  fields.append('cache-status', request.cacheStatus!)
+  const encoding = page === undefined ? request.encodingOf(decision, status, fields) : undefined
+  if (bytes === null || encoding === undefined) {
+    exchange.answer(status, fields, page?.text ?? bytes)
+    return
+  }
+  encodeWhole(bytes, encoding).then(
+    encoded => exchange.answer(status, fields, encoded),
+    () => exchange.abort(),
+  )
+}

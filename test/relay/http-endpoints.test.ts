@@ -308,17 +308,19 @@ describe('a rule', () => {
   it('with a queue lets requests wait for a place, so many and so long', async () => {
     let open = 0
     let most = 0
+    const held: http.ServerResponse[] = []
     const { address } = await endpoint((request, response) => {
       open += 1
       most = Math.max(most, open)
       response.once('close', () => {
         open -= 1
       })
-      setTimeout(() => response.end('x'), request.url === '/slow' ? 400 : 5)
+      if (request.url === '/slow') held.push(response)
+      else setTimeout(() => response.end('x'), 5)
     })
     const { port, records } = await httpLab([], {
       pools: {
-        app: { endpoints: [address], limits: { maxRequestsPerEndpoint: 2 }, queue: { max: 20, timeout: '5s' } },
+        app: { endpoints: [address], limits: { maxRequestsPerEndpoint: 2 }, queue: { max: 20, timeout: '60s' } },
       },
     })
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask(port, '/')))
@@ -326,7 +328,10 @@ describe('a rule', () => {
     expect(most).toBe(2)
     const slow = [ask(port, '/slow'), ask(port, '/slow')]
     await until(() => open === 2)
-    const crowd = await Promise.all(Array.from({ length: 30 }, () => ask(port, '/')))
+    const asked = Array.from({ length: 30 }, () => ask(port, '/'))
+    await until(() => records.length === 30)
+    for (const response of held) response.end('x')
+    const crowd = await Promise.all(asked)
     expect(crowd.filter(({ status }) => status === 503)).toHaveLength(10)
     await Promise.all(slow)
     await until(() => records.length === 52)

@@ -1,13 +1,13 @@
 // One probe of one endpoint: connects, says who asks where a PROXY header is due, asks, and judges the answer.
 
-import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { type SecureContext, connect as startTls } from 'node:tls'
-import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-address.ts'
+import { type EndpointAddress, isHttp2Scheme, isIpLiteral, isTlsScheme } from '../shared/config/endpoint-address.ts'
 import type { ProbeConfig } from '../shared/config/parse.ts'
 import { formatDuration } from '../shared/config/units.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import { askDatagram } from './ask-datagram.ts'
+import { askHttp } from './ask-http.ts'
 import { askHealth } from './grpc-health.ts'
 
 export interface ProbeTls {
@@ -45,12 +45,12 @@ export async function askEndpoint(
   try {
     let failure = await until(raw, 'connect')
     if (failure === undefined && opening !== undefined) raw.write(opening)
-    if (failure === undefined && (scheme === 'tls' || scheme === 'https' || probe.kind === 'tls')) {
+    if (failure === undefined && (isTlsScheme(scheme) || probe.kind === 'tls')) {
       const name = tls?.serverName ?? (isIpLiteral(host) || scheme === 'unix' ? undefined : host)
       socket = startTls({
         socket: raw,
         rejectUnauthorized: false,
-        ...(probe.kind === 'grpc' ? { ALPNProtocols: ['h2'] } : {}),
+        ...(probe.kind === 'grpc' || isHttp2Scheme(scheme) ? { ALPNProtocols: ['h2'] } : {}),
         ...(tls === undefined ? {} : { secureContext: tls.context }),
         ...(name === undefined ? {} : { servername: name }),
       })
@@ -74,7 +74,7 @@ async function askIn(socket: Socket, address: EndpointAddress, probe: ProbeConfi
     case 'udp':
       return undefined
     case 'http':
-      return askHttp(socket, address, probe)
+      return askHttp(socket, authorityOf(address), isHttp2Scheme(address.scheme), probe)
     case 'grpc':
       return askHealth(socket, authorityOf(address), probe.service).catch(wordsOf)
     case 'redis': {
@@ -89,39 +89,6 @@ async function askIn(socket: Socket, address: EndpointAddress, probe: ProbeConfi
       return said === 'S' || said === 'N' ? undefined : notThat(said)
     }
   }
-}
-
-function askHttp(socket: Socket, address: EndpointAddress, probe: ProbeConfig): Promise<string | undefined> {
-  const name = authorityOf(address)
-  return new Promise(resolve => {
-    const question = request({
-      createConnection: () => socket,
-      path: probe.path,
-      headers: { host: name, 'user-agent': 'fourseven-probe', accept: '*/*', connection: 'close' },
-    })
-    question.on('error', error => resolve(wordsOf(error)))
-    question.on('response', response => {
-      const status = response.statusCode ?? 0
-      const [lowest, highest] = probe.status
-      if (status < lowest || status > highest) {
-        resolve(`status ${status}, not ${lowest === highest ? lowest : `${lowest} to ${highest}`}`)
-        return
-      }
-      if (probe.body === undefined) {
-        resolve(undefined)
-        return
-      }
-      let body = Buffer.alloc(0)
-      const judge = () => resolve(body.includes(probe.body!) ? undefined : 'the body does not hold the text')
-      response.on('data', chunk => {
-        body = Buffer.concat([body, chunk]).subarray(0, mostBody)
-        if (body.length === mostBody || body.includes(probe.body!)) judge()
-      })
-      response.on('end', judge)
-      response.on('error', error => resolve(wordsOf(error)))
-    })
-    question.end()
-  })
 }
 
 function authorityOf({ host, port, scheme }: EndpointAddress): string {
@@ -165,5 +132,3 @@ const closed = 'closed the connection'
 /** The protocol's question whether TLS may follow (PostgreSQL, "Message Formats", SSLRequest): answered before any login. */
 const sslRequest = Uint8Array.of(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f)
 const mostAnswer = 256
-/** Where the text of a body match is looked for, as Cloudflare does: its first 10 KiB. */
-const mostBody = 10 * 1024

@@ -12,12 +12,12 @@ export default defineConfig({
   },
   pools: {
     cart: {
-      endpoints: ['${CART_A:-h2c://127.0.0.1:50061}', '${CART_B:-h2c://127.0.0.1:50062}'],
+      endpoints: ['${CART_A:-grpc://127.0.0.1:50061}', '${CART_B:-grpc://127.0.0.1:50062}'],
       probe: { kind: 'grpc', service: 'shop.Cart' },
       balance: 'least-requests',
     },
-    catalog: { endpoints: ['${CATALOG:-h2c://127.0.0.1:50071}'], probe: { kind: 'grpc' } },
-    beta: { endpoints: ['${CATALOG_BETA:-h2c://127.0.0.1:50072}'], probe: { kind: 'grpc' } },
+    catalog: { endpoints: ['${CATALOG:-grpc://127.0.0.1:50071}'], probe: { kind: 'grpc' } },
+    beta: { endpoints: ['${CATALOG_BETA:-grpc://127.0.0.1:50072}'], probe: { kind: 'grpc' } },
   },
   routes: [
     {

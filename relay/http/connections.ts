@@ -2,7 +2,7 @@
 
 import { connect as netConnect, type Socket } from 'node:net'
 import { type TLSSocket, connect as tlsConnect } from 'node:tls'
-import { isIpLiteral } from '../../shared/config/endpoint-address.ts'
+import { isHttp2Scheme, isIpLiteral, isTlsScheme } from '../../shared/config/endpoint-address.ts'
 import type { Endpoint, Pool } from '../../shared/pool/pool.ts'
 import { keepAliveMs, unresolved } from '../forward.ts'
 import type { PoolTls } from '../pool-tls.ts'
@@ -163,8 +163,7 @@ class EndpointConnections {
         for (const waiting of one) waiting.asker.failed(failure!)
         return
       }
-      const agreed = (socket as TLSSocket).alpnProtocol
-      const isHttp2 = protocolOf(this.endpoint) === 'http2' || agreed === 'h2'
+      const isHttp2 = protocolOf(this.endpoint) === 'http2' || (socket as TLSSocket).alpnProtocol === 'h2'
       this.protocol = isHttp2 ? 'http2' : 'http1'
       if (!isHttp2) {
         const waiting = this.waiting.shift()
@@ -232,7 +231,7 @@ class EndpointConnections {
       finish(failure('connect-failure', 'connection_terminated', 'closed while connecting', true)),
     )
     raw.once('connect', () => {
-      if (scheme !== 'https') {
+      if (!isTlsScheme(scheme)) {
         finish(undefined)
         return
       }
@@ -255,7 +254,11 @@ class EndpointConnections {
         const reason = tls.authorizationError == null ? 'tls_protocol_error' : 'tls_certificate_error'
         finish(failure('connect-failure', reason, (error as NodeJS.ErrnoException).code ?? error.message, true))
       })
-      tls.once('secureConnect', () => finish(undefined))
+      tls.once('secureConnect', () => {
+        const isAgreed = tls.alpnProtocol === 'h2' || !isHttp2Scheme(scheme)
+        // gRPC over TLS goes by ALPN alone; without it nobody knows what the endpoint takes the bytes for.
+        finish(isAgreed ? undefined : failure('connect-failure', 'tls_protocol_error', 'no h2 by ALPN', true))
+      })
     })
     return () => {
       isOver = true
@@ -303,7 +306,7 @@ class Calling implements Call {
 }
 
 function protocolOf({ address }: Endpoint): 'http1' | 'http2' | 'unknown' {
-  return address.scheme === 'h2c' ? 'http2' : address.scheme === 'https' ? 'unknown' : 'http1'
+  return isHttp2Scheme(address.scheme) ? 'http2' : address.scheme === 'https' ? 'unknown' : 'http1'
 }
 
 function placeOf({ address }: Endpoint): string {

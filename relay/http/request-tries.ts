@@ -6,6 +6,7 @@ import { openLedger } from '../../shared/attempt/ledger.ts'
 import { sendMirrors } from '../../shared/attempt/mirrors.ts'
 import { bodyOf, planHttp } from '../../shared/attempt/plan.ts'
 import { type Held, openTries, tryUntilAnswered } from '../../shared/attempt/tries.ts'
+import { isTlsScheme } from '../../shared/config/endpoint-address.ts'
 import type { ForwardDecision } from '../../shared/decide/decision.ts'
 import { matchedPrefix } from '../../shared/decide/match.ts'
 import type { Reason } from '../../shared/decide/reason.ts'
@@ -61,7 +62,7 @@ export async function tryEndpoints(
     return {
       method: facts.method,
       path: endpoint.address.base + path,
-      scheme: endpoint.address.scheme === 'https' ? 'https' : 'http',
+      scheme: isTlsScheme(endpoint.address.scheme) ? 'https' : 'http',
       authority: hostFor(endpoint, variant.filters.host, exchange.authority),
       fields,
       upload,
@@ -147,7 +148,7 @@ function mirror(
       const question = {
         method: facts.method,
         path: endpoint.address.base + path,
-        scheme: endpoint.address.scheme === 'https' ? ('https' as const) : ('http' as const),
+        scheme: isTlsScheme(endpoint.address.scheme) ? ('https' as const) : ('http' as const),
         authority: hostFor(endpoint, undefined, authority),
         fields: copied,
         upload,

@@ -1,5 +1,6 @@
 // Pools that are right in form and hardly meant so: priorities with a gap, TLS for nobody, a port of the other scheme.
 
+import { type EndpointAddress, isTlsScheme } from './endpoint-address.ts'
 import type { Findings } from './findings.ts'
 import { show } from './findings.ts'
 import type { PoolConfig } from './parse.ts'
@@ -10,19 +11,19 @@ export function checkPool(pool: PoolConfig, endpoints: readonly ResolvedEndpoint
   checkPriorities(pool, findings)
   for (const { place: here, address } of endpoints) {
     const { scheme, port, origin } = address
-    const other = scheme === 'http' && port === 443 ? 'https' : scheme === 'https' && port === 80 ? 'http' : undefined
+    const other = otherScheme(scheme, port)
     if (other !== undefined) {
       const message = `${origin} speaks ${scheme} on port ${port}, which is the port of ${other}`
       findings.warning('scheme-port', here, message, `Write ${other}://, or the port that speaks ${scheme}.`)
     }
-    const spoken = spokenAt.get(port)
+    const spoken = isGrpcScheme(scheme) ? grpcSpoken : spokenAt.get(port)
     if (
       pool.probe !== undefined &&
       spoken !== undefined &&
       asks.has(pool.probe.kind) &&
       pool.probe.kind !== spoken[0]
     ) {
-      const message = `${origin} is ${spoken[1]} by its port, and the probe speaks ${pool.probe.kind}`
+      const message = `${origin} is ${spoken[1]} by its ${isGrpcScheme(scheme) ? 'scheme' : 'port'}, and the probe speaks ${pool.probe.kind}`
       const mend = `Write kind: "${spoken[0]}", which ${spoken[1]} answers.`
       findings.warning('probe-of-another', [...place, 'probe', 'kind'], message, mend)
     }
@@ -36,7 +37,7 @@ export function checkPool(pool: PoolConfig, endpoints: readonly ResolvedEndpoint
   if (
     pool.tls !== undefined &&
     endpoints.length > 0 &&
-    !endpoints.some(({ address }) => SPEAKS_TLS.has(address.scheme))
+    !endpoints.some(({ address }) => isTlsScheme(address.scheme))
   ) {
     const message = 'none of its endpoints is spoken to in TLS, so this says nothing'
     findings.warning('tls-unused', [...place, 'tls'], message, 'Write tls:// in the addresses, or leave "tls" out.')
@@ -60,7 +61,17 @@ function checkPriorities({ name, endpoints }: PoolConfig, findings: Findings): v
   findings.warning('priority-gap', ['pools', name, 'endpoints', index], message, mend)
 }
 
-const SPEAKS_TLS: ReadonlySet<string> = new Set(['tls', 'https', 'grpcs'])
+function isGrpcScheme(scheme: EndpointAddress['scheme']): boolean {
+  return scheme === 'grpc' || scheme === 'grpcs'
+}
+
+/** What is spoken on a port that belongs to another scheme; undefined when it does not. */
+function otherScheme(scheme: EndpointAddress['scheme'], port: number): string | undefined {
+  if (port === 443) return scheme === 'http' ? 'https' : scheme === 'grpc' ? 'grpcs' : undefined
+  if (port === 80) return scheme === 'https' ? 'http' : scheme === 'grpcs' ? 'grpc' : undefined
+  return undefined
+}
+
 /** Servers that never read a PROXY header by themselves. */
 const neverProxied: ReadonlyMap<number, string> = new Map([
   [22, 'SSH'],
@@ -71,6 +82,7 @@ const neverProxied: ReadonlyMap<number, string> = new Map([
 ])
 /** Probes that speak more than TCP or TLS. */
 const asks: ReadonlySet<string> = new Set(['http', 'grpc', 'redis', 'postgres'])
+const grpcSpoken = ['grpc', 'gRPC'] as const
 /** The probe that a server on this port answers. */
 const spokenAt: ReadonlyMap<number, readonly [kind: string, server: string]> = new Map([
   [22, ['tcp', 'SSH']],

@@ -75,7 +75,12 @@ function checkPoolUse(pool: PoolConfig, config: Config, { findings, broken, addr
             ? 'unix:'
             : `${address.scheme}://`
       const message = `route ${show(route)} on a "${door}" listener sends to this pool and cannot speak ${spoken}`
-      findings.error('wrong-scheme', here, message, `Write ${wanted} here, or give the route a pool of its own.`)
+      const able = schemes[address.scheme]
+      const elsewhere =
+        doors[door].layer === 7 && able.length === 1
+          ? `serve the route on an "${able[0]}" listener (${doors[able[0]!].says})`
+          : 'give the route a pool of its own'
+      findings.error('wrong-scheme', here, message, `Write ${wanted} here, or ${elsewhere}.`)
     }
   }
 }
@@ -305,7 +310,7 @@ const ENDPOINTS_HOST = 'endpoint'
 
 const spokenAt: Readonly<Record<Door, string>> = {
   edge: 'https:// or http://',
-  http: 'https://, http://, h2c:// or unix:',
+  http: 'https://, http://, h2c://, grpc://, grpcs:// or unix:',
   tcp: 'tcp://, tls:// or unix:',
   tls: 'tcp://, tls:// or unix:',
   udp: 'udp://',

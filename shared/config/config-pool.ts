@@ -15,7 +15,7 @@ export type BalanceInput =
     }
 
 export interface EndpointInput {
-  /** `https://host[:port][/base]`, `http://…` or `binding:NAME` (another Worker) at the edge; `tcp://host:port`, `tls://host:port`, `udp://host:port` or `unix:/path` at the relay. May hold `${NAME}` or `${NAME:-default}`. */
+  /** `https://host[:port][/base]`, `http://…` or `binding:NAME` (another Worker) at the edge; the first two, `h2c://`, `grpc://`, `grpcs://`, `tcp://host:port`, `tls://host:port`, `udp://host:port` or `unix:/path` at the relay. May hold `${NAME}` or `${NAME:-default}`. */
   address: string
   /** A stable name for logs and drains. Default: the address. */
   name?: string

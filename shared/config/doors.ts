@@ -126,6 +126,9 @@ export const schemes: Readonly<Record<EndpointAddress['scheme'], readonly Door[]
   http: L7,
   // HTTP/2 in the clear, both sides knowing (RFC 9113 section 3.3).
   h2c: ['http'],
+  // The same, and the same inside TLS: what gRPC is spoken over.
+  grpc: ['http'],
+  grpcs: ['http'],
   binding: ['edge'],
   tcp: ['tcp', 'tls', 'kernel'],
   tls: ['tcp', 'tls'],

@@ -5,7 +5,7 @@ import { parseAddress, parseHostPort, socketPathProblem } from '../wire/address.
 import { pathProblem } from './path-text.ts'
 
 export interface EndpointAddress {
-  readonly scheme: 'http' | 'https' | 'h2c' | 'tcp' | 'tls' | 'udp' | 'unix' | 'binding'
+  readonly scheme: 'http' | 'https' | 'h2c' | 'grpc' | 'grpcs' | 'tcp' | 'tls' | 'udp' | 'unix' | 'binding'
   /** A name in lower case, an IPv4 literal, or an IPv6 literal without brackets; the name of a binding, the path of a unix socket. */
   readonly host: string
   /** What the name was resolved to, where the relay did so: connect there, and call it by `host`. */
@@ -45,7 +45,7 @@ export function parseEndpointAddress(text: string): EndpointAddress | string {
   if (authority.includes('@')) return 'a user or password does not belong in an address'
 
   const hasPort = /:\d*$/.test(authority) && !/^\[[^\]]*$/.test(authority)
-  const isFlow = scheme !== 'http' && scheme !== 'https' && scheme !== 'h2c'
+  const isFlow = flowSchemes.includes(scheme)
   if (isFlow && !hasPort) return `a ${scheme}:// address needs a port`
   const place = parseHostPort(hasPort ? authority : `${authority}:${defaultPorts[scheme]}`)
   if (place === undefined) return `"${authority}" is not a host with an optional port`
@@ -62,7 +62,9 @@ export function parseEndpointAddress(text: string): EndpointAddress | string {
   return { scheme, host: place.host, port: place.port, base, origin: `${scheme}://${host}${port}` }
 }
 
-function isConnectable(scheme: string): scheme is keyof typeof defaultPorts {
+type Connectable = Exclude<EndpointAddress['scheme'], 'unix' | 'binding'>
+
+function isConnectable(scheme: string): scheme is Connectable {
   return Object.hasOwn(defaultPorts, scheme)
 }
 
@@ -105,17 +107,30 @@ export function isIpLiteral(host: string): boolean {
   return parseAddress(host) !== undefined
 }
 
+/** Whether TLS begins with the connection. */
+export function isTlsScheme(scheme: EndpointAddress['scheme']): boolean {
+  return scheme === 'https' || scheme === 'grpcs' || scheme === 'tls'
+}
+
+/** Whether nothing but HTTP/2 is spoken there; `https` agrees on it or not. */
+export function isHttp2Scheme(scheme: EndpointAddress['scheme']): boolean {
+  return scheme === 'h2c' || scheme === 'grpc' || scheme === 'grpcs'
+}
+
 /** The names are bounded so that no text makes the search slow. */
 const variablePattern = /\$\{([A-Za-z_][A-Za-z0-9_]{0,127})(?::-([^{}$]{0,1024}))?\}/g
-const defaultPorts: Readonly<Record<'http' | 'https' | 'h2c' | 'tcp' | 'tls' | 'udp', number | undefined>> = {
+const defaultPorts: Readonly<Record<Connectable, number | undefined>> = {
   http: 80,
   h2c: 80,
+  grpc: 80,
   https: 443,
+  grpcs: 443,
   tcp: undefined,
   tls: undefined,
   udp: undefined,
 }
 /** Planned: each comes with the door that can carry it. */
-const laterSchemes = ['grpc', 'grpcs', 'srv']
-const KNOWN = 'https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding:'
+const laterSchemes = ['srv']
+const flowSchemes: readonly string[] = ['tcp', 'tls', 'udp']
+const KNOWN = 'https://, http://, h2c://, grpc://, grpcs://, tcp://, tls://, udp://, unix: and binding:'
 const LONGEST = 2_048

@@ -24,7 +24,7 @@ export const endpoint = z
     nonEmpty('The address alone.'),
     z.strictObject({
       address: nonEmpty(
-        'https://host[:port][/base], http://… or binding:NAME at the edge; tcp://host:port, tls://host:port, udp://host:port or unix:/path at the relay. May hold ${NAME} or ${NAME:-default}.',
+        'https://host[:port][/base], http://… or binding:NAME at the edge; these, h2c://, grpc://, grpcs://, tcp://host:port, tls://host:port, udp://host:port or unix:/path at the relay. May hold ${NAME} or ${NAME:-default}.',
       ),
       name: nonEmpty('A stable name for logs and drains. Default: the address.').exactOptional(),
       weight: whole(bounds.endpointWeight)

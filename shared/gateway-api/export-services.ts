@@ -36,7 +36,7 @@ export function exportServices(
     services.set(key, known)
     const protocol = scheme === 'udp' ? 'UDP' : 'TCP'
     const calls = uses.filter(use => use.pool === name).every(({ from }) => from.kind === 'GRPCRoute')
-    const appProtocol = pool.tls !== undefined || (scheme === 'h2c' && calls) ? undefined : appProtocols[scheme]
+    const appProtocol = pool.tls !== undefined || (isHttp2Clear(scheme) && calls) ? undefined : appProtocols[scheme]
     const before = known.ports.get(`${protocol} ${object.port}`)
     const port = { name: `${protocol.toLowerCase()}-${object.port}`, protocol, port: object.port }
     known.ports.set(`${protocol} ${object.port}`, {
@@ -90,4 +90,13 @@ function noteSettings(pool: PoolInput, spot: Spot, notes: Notes): void {
   }
 }
 
-const appProtocols: Readonly<Record<string, string | undefined>> = { h2c: 'kubernetes.io/h2c', https: 'https' }
+function isHttp2Clear(scheme: string): boolean {
+  return scheme === 'h2c' || scheme === 'grpc'
+}
+
+const appProtocols: Readonly<Record<string, string | undefined>> = {
+  h2c: 'kubernetes.io/h2c',
+  grpc: 'kubernetes.io/h2c',
+  https: 'https',
+  grpcs: 'https',
+}

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttp } from 'node:http'
+import { createServer as createHttp2, createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { createSecureContext, createServer as createTls } from 'node:tls'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -116,6 +117,44 @@ describe('postgres', () => {
     const port = await freePort()
     await postgres(port)
     expect(await ask(port, { kind: 'postgres' })).toBeUndefined()
+  })
+})
+
+describe('http where nothing but HTTP/2 is spoken', () => {
+  test.each(['h2c', 'grpc'])('%s:// is asked in it', async scheme => {
+    let seen: object = {}
+    const server = createHttp2((request, answer) => {
+      seen = { method: request.method, url: request.url, authority: request.authority, version: request.httpVersion }
+      answer.end('state: ok')
+    })
+    const port = await listen(server)
+    const probe = { kind: 'http', path: '/ready?deep=1', body: 'ok' } as const
+    expect(await ask(port, probe, undefined, `${scheme}://127.0.0.1:${port}`)).toBeUndefined()
+    expect(seen).toEqual({ method: 'GET', url: '/ready?deep=1', authority: `127.0.0.1:${port}`, version: '2.0' })
+  })
+
+  test('its status and its body are looked at', async () => {
+    const server = createHttp2((request, answer) => answer.writeHead(request.url === '/no' ? 503 : 200).end('failing'))
+    const address = `h2c://127.0.0.1:${await listen(server)}`
+    expect(await ask(0, { kind: 'http', path: '/no' }, undefined, address)).toBe('status 503, not 200 to 399')
+    expect(await ask(0, { kind: 'http', body: 'ok' }, undefined, address)).toBe('the body does not hold the text')
+  })
+
+  test('what speaks HTTP/1.1 fails', async () => {
+    const port = await http((_, answer) => answer.end())
+    expect(await ask(port, { kind: 'http' }, undefined, `h2c://127.0.0.1:${port}`)).toBeDefined()
+  })
+
+  needs('openssl')('grpcs:// is asked in it inside TLS', async () => {
+    const { key, cert } = selfSigned('cart.example.com')
+    let scheme: string | undefined
+    const server = createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) }, (request, answer) => {
+      scheme = request.scheme
+      answer.end()
+    })
+    const port = await listen(server)
+    expect(await ask(port, { kind: 'http' }, undefined, `grpcs://127.0.0.1:${port}`)).toBeUndefined()
+    expect(scheme).toBe('https')
   })
 })
 
@@ -251,7 +290,13 @@ function http(answer: Parameters<typeof createHttp>[1]): Promise<number> {
   return listen(createHttp(answer as never))
 }
 
-async function listen(server: ReturnType<typeof createHttp> | ReturnType<typeof createTls>): Promise<number> {
+async function listen(
+  server:
+    | ReturnType<typeof createHttp>
+    | ReturnType<typeof createTls>
+    | ReturnType<typeof createHttp2>
+    | ReturnType<typeof createSecureServer>,
+): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {

@@ -11,8 +11,10 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { createServer as createTls, type Server as TlsServer } from 'node:tls'
 import {
   Metadata,
+  ServerCredentials,
   type ServerDuplexStream,
   type ServerReadableStream,
   type ServerUnaryCall,
@@ -25,6 +27,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startRelay } from '../../relay/relay.ts'
 import type { ConfigInput } from '../../shared/config/config.ts'
 import { parse } from '../../shared/config/parse.ts'
+import { authority, pemOf } from '../support/certificates.ts'
 import { failure, grpcClient, grpcServer, messages, unary } from '../support/grpc.ts'
 import { freePort } from '../support/servers.ts'
 
@@ -95,6 +98,31 @@ describe('every kind of call passes', () => {
     const error = await failure(unary(client, 'hello'))
     expect(error).toMatchObject({ code: status.FAILED_PRECONDITION, details: 'not now: 50 % of ä' })
     expect(error.metadata.get('x-why-bin')).toEqual([Buffer.of(7)])
+  })
+})
+
+describe('endpoints by the schemes of gRPC', () => {
+  test('grpc:// is HTTP/2 in the clear', async () => {
+    const server = await grpcServer(echo)
+    const { port } = await relayOf(configOf([], {}, { endpoints: [`grpc://127.0.0.1:${server.port}`] }))
+    expect((await unary(grpcClient(port), 'hello')).message).toBe('hello')
+  })
+
+  test('grpcs:// is HTTP/2 inside TLS, verified, and nothing else', async () => {
+    const ca = authority()
+    const { key, cert } = pemOf(ca.sign('cart.test', 'IP:127.0.0.1'))
+    const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) }
+    const server = await grpcServer(echo, { credentials: ServerCredentials.createSsl(null, [pair]) })
+    const plain = createTls({ key, cert, ALPNProtocols: ['http/1.1'] }, socket => socket.on('error', () => {}))
+    const silent = createTls({ key, cert }, socket => socket.on('error', () => {}))
+    const ports = await Promise.all([plain, silent].map(other => listening(other)))
+    const through = async (at: number) => {
+      const pool = { endpoints: [`grpcs://127.0.0.1:${at}`], tls: { ca: ca.ca } }
+      const { port } = await relayOf(configOf([], {}, pool))
+      return unary(grpcClient(port), 'hello')
+    }
+    expect((await through(server.port)).message).toBe('hello')
+    for (const port of ports) expect(await failure(through(port))).toMatchObject({ code: status.UNAVAILABLE })
   })
 })
 
@@ -407,6 +435,10 @@ async function plainServer(serve: (stream: ServerHttp2Stream, server: Http2Serve
     stream.resume()
     serve(stream, server)
   })
+  return listening(server)
+}
+
+async function listening(server: Http2Server | TlsServer): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => void server.close())

@@ -16,6 +16,9 @@ describe('an address', () => {
     ['tcp://[::1]:5432', 'tcp', '::1', 5432, '', 'tcp://[::1]:5432'],
     ['tls://DB.example.com:5432', 'tls', 'db.example.com', 5432, '', 'tls://db.example.com:5432'],
     ['tls://[::1]:443', 'tls', '::1', 443, '', 'tls://[::1]:443'],
+    ['grpc://cart:50051', 'grpc', 'cart', 50051, '', 'grpc://cart:50051'],
+    ['grpc://cart', 'grpc', 'cart', 80, '', 'grpc://cart'],
+    ['grpcs://Cart.example.com', 'grpcs', 'cart.example.com', 443, '', 'grpcs://cart.example.com'],
     ['unix:/run/App.sock', 'unix', '/run/App.sock', 0, '', 'unix:/run/App.sock'],
     ['binding:App_2', 'binding', 'App_2', 0, '', 'binding:App_2'],
   ])('%s is read', (text, scheme, host, port, base, origin) => {
@@ -31,15 +34,7 @@ describe('an address', () => {
     ['https:/app', 'two slashes belong behind https:'],
     [
       'ftp://app',
-      'ftp:// is not a scheme for endpoints (https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding: are)',
-    ],
-    [
-      'grpc://app',
-      'grpc: is not supported yet (https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding: are)',
-    ],
-    [
-      'grpcs://app',
-      'grpcs: is not supported yet (https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding: are)',
+      'ftp:// is not a scheme for endpoints (https://, http://, h2c://, grpc://, grpcs://, tcp://, tls://, udp://, unix: and binding: are)',
     ],
     ['tls://app', 'a tls:// address needs a port'],
     ['tls://app:1/x', 'a tls:// address has no path'],
@@ -47,7 +42,7 @@ describe('an address', () => {
     ['udp://app:53/x', 'a udp:// address has no path'],
     [
       'srv://app',
-      'srv: is not supported yet (https://, http://, h2c://, tcp://, tls://, udp://, unix: and binding: are)',
+      'srv: is not supported yet (https://, http://, h2c://, grpc://, grpcs://, tcp://, tls://, udp://, unix: and binding: are)',
     ],
     ['unix://run/app.sock', 'the path of a socket begins with one slash: unix:/run/app.sock'],
     ['unix:run/app.sock', 'the path of a socket begins with one slash: unix:/run/app.sock'],

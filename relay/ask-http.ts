@@ -39,7 +39,13 @@ function askHttp2(socket: Socket, authority: string, probe: ProbeConfig): Promis
     session.on('error', error => resolve(wordsOf(error)))
     session.on('close', () => resolve('closed the connection'))
     const scheme = 'encrypted' in socket ? 'https' : 'http'
-    const stream = session.request({ ':method': 'GET', ':scheme': scheme, ':path': probe.path, ':authority': authority, ...said })
+    const stream = session.request({
+      ':method': 'GET',
+      ':scheme': scheme,
+      ':path': probe.path,
+      ':authority': authority,
+      ...said,
+    })
     stream.on('error', error => resolve(wordsOf(error)))
     stream.on('response', headers => resolve(judge(Number(headers[':status']), stream, probe)))
   })

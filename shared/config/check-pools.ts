@@ -34,11 +34,7 @@ export function checkPool(pool: PoolConfig, endpoints: readonly ResolvedEndpoint
       findings.warning('proxy-not-spoken', [...place, 'sendProxy'], message, mend)
     }
   }
-  if (
-    pool.tls !== undefined &&
-    endpoints.length > 0 &&
-    !endpoints.some(({ address }) => isTlsScheme(address.scheme))
-  ) {
+  if (pool.tls !== undefined && endpoints.length > 0 && !endpoints.some(({ address }) => isTlsScheme(address.scheme))) {
     const message = 'none of its endpoints is spoken to in TLS, so this says nothing'
     findings.warning('tls-unused', [...place, 'tls'], message, 'Write tls:// in the addresses, or leave "tls" out.')
   }

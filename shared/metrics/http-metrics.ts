@@ -3,6 +3,7 @@
 
 import { classOfStatus, type FailureClass } from '../attempt/classes.ts'
 import type { HttpDecision } from '../decide/decision.ts'
+import { grpcStatusNames } from '../http/grpc-status.ts'
 import { isDown, isDraining, type Observed } from '../pool/observed.ts'
 import type { Endpoint, Pool } from '../pool/pool.ts'
 import type { HttpRule, HttpVariant, Table } from '../table/table.ts'
@@ -28,6 +29,8 @@ interface Series {
   readonly variant: string
   /** By status; made with the first request. */
   codes: Map<number, number> | undefined
+  /** gRPC calls by their status; made with the first call. */
+  calls: Map<number, number> | undefined
   /** What the cache did: a series of a rule without a cache has none. */
   cache: Map<string, number> | undefined
   /** One more than the bounds. */
@@ -96,6 +99,7 @@ export function sumHttpMetrics(parts: readonly HttpCounts[], table: Table): Http
       known.set(key, into)
       into.ms += one.ms
       into.codes = summed(into.codes, one.codes)
+      into.calls = summed(into.calls, one.calls)
       into.cache = summed(into.cache, one.cache)
       if (one.buckets !== undefined) {
         into.buckets ??= new Float64Array(one.buckets.length)
@@ -133,15 +137,28 @@ export function countRequest(
   status: number,
   ms: number,
 ): void {
-  const rule = decision?.rule
-  const variant = decision?.do === 'forward' || decision?.do === 'reply' ? decision.variant : undefined
-  const index = rule === undefined ? 0 : metrics.seriesOf.get(variant ?? rule)
-  const series = metrics.series[index ?? 0]!
+  const series = seriesFor(metrics, decision)
   series.codes ??= new Map()
   series.codes.set(status, (series.codes.get(status) ?? 0) + 1)
   series.buckets ??= new Float64Array(boundsMs.length + 1)
   series.buckets[bucketOf(ms)]! += 1
   series.ms += ms
+}
+
+/** Counts a gRPC call that `countRequest` counts too. */
+export function countCall(metrics: HttpMetrics, decision: HttpDecision | undefined, grpcStatus: number): void {
+  const series = seriesFor(metrics, decision)
+  // What nobody knows is UNKNOWN, as gRPC says: an endpoint must not make up series.
+  const status = grpcStatus in grpcStatusNames ? grpcStatus : UNKNOWN
+  series.calls ??= new Map()
+  series.calls.set(status, (series.calls.get(status) ?? 0) + 1)
+}
+
+function seriesFor(metrics: HttpMetrics, decision: HttpDecision | undefined): Series {
+  const rule = decision?.rule
+  const variant = decision?.do === 'forward' || decision?.do === 'reply' ? decision.variant : undefined
+  const index = rule === undefined ? 0 : metrics.seriesOf.get(variant ?? rule)
+  return metrics.series[index ?? 0]!
 }
 
 /** Counts what the cache did with a request that `countRequest` counts too. */
@@ -207,6 +224,16 @@ export function renderRequests(metrics: HttpMetrics, table: Table): string {
       text += sampleLine('fourseven_requests_total', { route, variant, code: String(code) }, count)
     }
   }
+  const called = used.filter(({ calls }) => calls !== undefined)
+  if (called.length > 0) {
+    text += familyHead('fourseven_grpc_calls_total', 'counter', 'gRPC calls ended, by route, variant and grpc-status.')
+    for (const { route, variant, calls } of called) {
+      for (const [status, count] of calls!) {
+        const labels = { route, variant, status: grpcStatusNames[status]! }
+        text += sampleLine('fourseven_grpc_calls_total', labels, count)
+      }
+    }
+  }
   const cached = used.filter(({ cache }) => cache !== undefined)
   if (cached.length > 0) {
     text += familyHead('fourseven_cache_requests_total', 'counter', 'What the cache did, by route and variant.')
@@ -265,7 +292,7 @@ function most(numbers: ReadonlyMap<string, number>): number {
 }
 
 function newSeries(route: string, variant: string): Series {
-  return { route, variant, codes: undefined, cache: undefined, buckets: undefined, ms: 0 }
+  return { route, variant, codes: undefined, calls: undefined, cache: undefined, buckets: undefined, ms: 0 }
 }
 
 function rulesOf(table: Table): Set<HttpRule> {
@@ -302,6 +329,8 @@ const outcomes = [
   'reset',
   'cancelled',
 ] as const
+/** gRPC, "Status codes and their use in gRPC". */
+const UNKNOWN = 2
 const states = ['up', 'down', 'draining', 'ejected'] as const
 /** The default buckets of Prometheus' client libraries, and one more for the request timeout of 30 s. */
 export const boundsMs: readonly number[] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000]

@@ -23,7 +23,8 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { RelayRequestRecord } from '../../relay/http/plane.ts'
 import { startRelay } from '../../relay/relay.ts'
 import type { ConfigInput } from '../../shared/config/config.ts'
 import { parse } from '../../shared/config/parse.ts'
@@ -353,6 +354,37 @@ test('rules match by service, method and metadata', async () => {
   expect(await failure(messages(client.list(Buffer.of(), new Metadata(), {})))).toMatchObject({
     code: status.UNIMPLEMENTED,
   })
+})
+
+test('calls are counted and recorded by their status, of the endpoint or of the relay', async () => {
+  const server = await grpcServer({
+    ...echo,
+    collect: (_: unknown, done: sendUnaryData<Buffer>) => done({ code: status.ABORTED }),
+  })
+  const records: RelayRequestRecord[] = []
+  const config = configOf([server.port], { match: { grpc: { service: 'fourseven.test.Calls' } } })
+  const relay = await startRelay({
+    config: parse({ ...config, threads: 2 }).config,
+    variables: {},
+    onRecord: () => {},
+    onRequest: record => records.push(record),
+  })
+  onTestFinished(() => relay.stop({ drainMs: 0 }))
+  const { port } = relay.addresses.get('door')!
+  const client = grpcClient(port)
+  for (let i = 0; i < 3; i++) await unary(client, 'hello')
+  const aborted = new Promise(resolve => client.collect(new Metadata(), {}, resolve).end())
+  expect(await aborted).toMatchObject({ code: status.ABORTED })
+  const { call } = await rawCall(port, { ':path': '/another.Service/Unary' })
+  expect(await call).toMatchObject({ 'grpc-status': String(status.UNIMPLEMENTED) })
+  await vi.waitFor(() => expect(records).toHaveLength(5), 10_000)
+  expect(records.map(({ grpcStatus }) => grpcStatus).sort()).toEqual([0, 0, 0, status.ABORTED, status.UNIMPLEMENTED])
+  const lines = (await relay.requestMetrics()).split('\n').filter(line => line.startsWith('fourseven_grpc_calls_total'))
+  expect(lines.sort()).toEqual([
+    'fourseven_grpc_calls_total{route="calls",variant="pool",status="ABORTED"} 1',
+    'fourseven_grpc_calls_total{route="calls",variant="pool",status="OK"} 3',
+    'fourseven_grpc_calls_total{status="UNIMPLEMENTED"} 1',
+  ])
 })
 
 /** Gives back what came, with the same metadata; `x-end-bin` at the end. */

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 import { decideHttp } from '../../../shared/decide/http.ts'
-import { countRequest, countTry, openHttpMetrics, renderHttpMetrics } from '../../../shared/metrics/http-metrics.ts'
+import {
+  countCall,
+  countRequest,
+  countTry,
+  openHttpMetrics,
+  renderHttpMetrics,
+  sumHttpMetrics,
+} from '../../../shared/metrics/http-metrics.ts'
 import { isDraining } from '../../../shared/pool/observed.ts'
 import { requestFacts } from '../../support/facts.ts'
 import { observedFor, tableOf } from '../../support/table.ts'
@@ -50,6 +57,27 @@ test('requests are counted by route, variant and status', () => {
     'fourseven_requests_total{route="split",variant="old",code="503"} 1',
     'fourseven_requests_total{route="gone",code="302"} 1',
   ])
+})
+
+test('gRPC calls are counted by the name of their status, and what nobody knows is UNKNOWN', () => {
+  const metrics = openHttpMetrics(table)
+  expect(linesOf(render(metrics), '# TYPE fourseven_grpc_calls_total')).toEqual([])
+  for (const status of [0, 0, 14, 2, 17, 999_999_999]) {
+    countRequest(metrics, decide('/split'), 200, 10)
+    countCall(metrics, decide('/split'), status)
+  }
+  countRequest(metrics, undefined, 404, 0)
+  countCall(metrics, undefined, 12)
+  const expected = (times: number) => [
+    `fourseven_grpc_calls_total{status="UNIMPLEMENTED"} ${times}`,
+    `fourseven_grpc_calls_total{route="split",variant="old",status="OK"} ${2 * times}`,
+    `fourseven_grpc_calls_total{route="split",variant="old",status="UNAVAILABLE"} ${times}`,
+    `fourseven_grpc_calls_total{route="split",variant="old",status="UNKNOWN"} ${3 * times}`,
+  ]
+  expect(linesOf(render(metrics), 'fourseven_grpc_calls_total')).toEqual(expected(1))
+  // Other threads send theirs.
+  const sent = structuredClone({ series: metrics.series, retries: metrics.retries, tries: metrics.tries })
+  expect(linesOf(render(sumHttpMetrics([metrics, sent], table)), 'fourseven_grpc_calls_total')).toEqual(expected(2))
 })
 
 test('durations fall into the bucket whose bound they do not pass, and buckets count up', () => {

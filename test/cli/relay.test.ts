@@ -2,13 +2,16 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { descriptorProblem, portProblem } from '../../cli/descriptors.ts'
 import { threadsProblem } from '../../cli/threads.ts'
 import { takeSockets } from '../../relay/handover.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { udpClient, udpNamed } from '../relay/udp-lab.ts'
 import { folderWith, fourseven, startFourseven } from './command.ts'
+
+// Each starts the command several times, a second or two each where the machine is busy.
+vi.setConfig({ testTimeout: 120_000 })
 
 interface Started {
   readonly file: string
@@ -100,7 +103,8 @@ describe('a relay as a program', () => {
 
   test('after SIGTERM says that it is not ready, accepts for the drain delay, then refuses, drains and ends', async () => {
     const file = join(folderWith({ 'r.json': configText([await echo()]) }), 'r.json')
-    const relay = await startRelay(file, '--drain-delay', '1s')
+    // Long enough for the questions below on a machine that is busy with other things.
+    const relay = await startRelay(file, '--drain-delay', '4s')
     const held = await hold(relay.port)
     expect(await status(relay.operator, '/readyz')).toBe(200)
     relay.stop()
@@ -167,7 +171,7 @@ export default { listeners: { db: { kind: 'tcp', address: \`127.0.0.1:\${port}\`
     writeFileSync(join(folder, 'good.json'), configText([1]))
     const operator = await run('good.json', '--operator', `127.0.0.1:${taken}`)
     expect(operator).toMatchObject({ code: 3, stderr: expect.stringContaining("operator's port") })
-  }, 90_000)
+  })
 
   test('warns when there are fewer descriptors than the connections it may have need', () => {
     const { config } = parse(JSON.parse(configText([1])))
@@ -322,9 +326,17 @@ describe('a takeover', () => {
         outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
       }
     })
+    /** However fast the machine is: so many more of each kind, whatever came of them. */
+    const untilServed = async (more: number) => {
+      const count = (kind: string) =>
+        Object.entries(outcomes).reduce((sum, [outcome, times]) => sum + (outcome.startsWith(kind) ? times : 0), 0)
+      const wanted = ['tcp', 'unix'].map(kind => [kind, count(kind) + more] as const)
+      while (wanted.some(([kind, least]) => count(kind) < least)) await new Promise(resolve => setTimeout(resolve, 20))
+    }
     const held = [await hold({ port }), await hold({ path })]
     for (let times = 0; times < 4; times++) {
       const before = relay
+      await untilServed(50)
       relay = await start()
       await before.line(({ event }) => event === 'taken_over')
       if (times === 0) {
@@ -336,15 +348,15 @@ describe('a takeover', () => {
       }
       expect((await before.ended).code).toBe(0)
     }
+    await untilServed(50)
     isOver = true
     await Promise.all(load)
     expect(Object.keys(outcomes).sort()).toEqual(['tcp hello', 'unix hello'])
-    expect(Math.min(...Object.values(outcomes))).toBeGreaterThan(250)
     expect(statSync(path).mode & 0o777).toBe(0o640)
     relay.stop()
     expect((await relay.ended).code).toBe(0)
     expect(readdirSync(folder)).toEqual(['r.json'])
-  }, 90_000)
+  })
 
   test('that has no more use for a unix socket takes its file away', async () => {
     const folder = folderWith({})

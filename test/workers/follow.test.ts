@@ -49,7 +49,7 @@ async function until(holds: (worker: number) => Promise<boolean>, workers: reado
   const left = new Set(workers)
   while (left.size > 0) {
     for (const worker of left) if (await holds(worker)) left.delete(worker)
-    if (performance.now() - began > 30_000) throw new Error(`not within 30 s at Worker ${[...left]}`)
+    if (performance.now() - began > 60_000) throw new Error(`not within a minute at Worker ${[...left]}`)
     await new Promise(resolve => setTimeout(resolve, 50))
   }
   return performance.now() - began
@@ -94,23 +94,27 @@ it('a change of weights is served by all within 5 s, and of 10,000 users only th
 
 it('an isolate that begins does not serve a canary that was rolled back, unless nobody has told it for 50 ms', async () => {
   await shop.operate('changes', weigh(100, 0))
-  await until(
-    async worker => {
-      for (let i = 0; i < 40; i++) if ((await variantOf(shop, worker, `user${i}`)) === 'canary') return false
-      return true
-    },
-    [0, 1, 2],
-  )
+  // By the config alone half of these would be canaries.
+  const users = Array.from({ length: 20 }, (_, i) => `user${i}`)
   const told: number[] = []
-  for (const worker of [3, 4, 5]) {
-    const first = await Promise.all(
-      Array.from({ length: 30 }, (_, i) => shop.ask(worker, '/', { cookie: `fs_id=user${i}` })),
-    )
-    for (const { variant, ms } of first)
-      expect(variant === 'stable' || ms >= 50, `${variant} after ${ms} ms`).toBe(true)
-    if (first.every(({ variant }) => variant === 'stable')) told.push(worker)
+  for (let round = 0; round < 8 && told.length < 3; round++) {
+    // Every isolate of it is a new one, and so is the data centre's cache.
+    await shop.restart(config(50))
+    for (let worker = 0; worker < WORKERS; worker++) {
+      const began = performance.now()
+      const ask = async (user: string) => {
+        const { variant } = await shop.ask(worker, '/', { cookie: `fs_id=${user}` })
+        return { variant, afterMs: performance.now() - began }
+      }
+      const first = await Promise.all(users.map(ask))
+      for (const { variant, afterMs } of first) {
+        expect(variant === 'stable' || afterMs >= 50, `${variant} ${afterMs} ms after the first`).toBe(true)
+      }
+      if (first.every(({ variant }) => variant === 'stable')) told.push(worker)
+    }
   }
-  expect(told.length).toBeGreaterThan(0)
+  // A machine may be too busy to tell one of them in 50 ms, not all of them again and again.
+  expect(told.length).toBeGreaterThanOrEqual(3)
 })
 
 it('the death of all, object and isolates, loses no change', async () => {
@@ -139,7 +143,8 @@ it.each(['hanging', 'failing'] as const)('while the object is %s the last state 
     for (const worker of [0, 1]) {
       const { status, variant, ms } = await shop.ask(worker, '/', { cookie: `fs_id=user${asked++ % 100}` })
       expect([status, variant]).toEqual([200, 'stable'])
-      if (ms > 1_000) slow += 1
+      // Who waited for the object would wait for the end of the read, which is given 2 s.
+      if (ms >= 2_000) slow += 1
     }
   }
   expect(slow).toBe(0)
@@ -187,7 +192,7 @@ it('an ejection ends when the object says, where its clock is an hour ahead', as
   await pool.mode({ aheadMs: 3_600_000 })
   expect(await served()).toBe('a,b')
   const said = await pool.operate('changes', {
-    command: { do: 'eject', endpoint: 'app/a', forMs: 8_000 },
+    command: { do: 'eject', endpoint: 'app/a', forMs: 15_000 },
     author: 'ann',
   })
   expect(said.status).toBe(200)

@@ -38,7 +38,7 @@ beforeAll(async () => {
   // It answers once the first one's connection is free, or has not become so for long.
   const waiting = await endpoint(async (request, response) => {
     request.resume()
-    response.end(await Promise.race([gaveUp, sleep(3_000, 'the first one is held still')]))
+    response.end(await Promise.race([gaveUp, sleep(10_000, 'the first one is held still')]))
   })
   // Priority makes the order certain: the failing one first, the good one as the next in reserve.
   const pool = (first: string) => ({
@@ -61,7 +61,8 @@ beforeAll(async () => {
       {
         name: 'app',
         rules: [
-          { name: 'all', pool: 'failing', timeouts: { try: '300ms' } },
+          { name: 'all', pool: 'failing' },
+          { name: 'hanging', match: { path: '/hang' }, pool: 'failing', timeouts: { try: '300ms' } },
           { name: 'dead', match: { path: '/dead' }, pool: 'dead' },
           { name: 'unsafe', match: { path: '/s503/unsafe' }, pool: 'failing', retry: { unsafe: true } },
           {
@@ -69,7 +70,8 @@ beforeAll(async () => {
             match: { path: '/hang/again' },
             pool: 'failing',
             retry: { on: ['timeout'] },
-            timeouts: { try: '200ms' },
+            // The one that answers has as long too, on a machine that is busy with other things.
+            timeouts: { try: '2s' },
           },
           { name: 'off', match: { path: '/s503/off' }, pool: 'failing', retry: false },
           { name: 'alone', match: { path: '/s503/alone' }, pool: 'alone' },
@@ -77,7 +79,7 @@ beforeAll(async () => {
           { name: 'poor', match: { path: '/s503/poor' }, pool: 'poor' },
           { name: 'busy', match: { path: '/s503busy' }, pool: 'busy' },
           { name: 'endless', match: { path: '/endless' }, pool: 'endless' },
-          { name: 'full', match: { path: '/hang/full' }, pool: 'full', timeouts: { try: '1s' } },
+          { name: 'full', match: { path: '/hang/full' }, pool: 'full', timeouts: { try: '3s' } },
         ],
       },
     ],
@@ -211,7 +213,7 @@ describe('when no endpoint answers we do', () => {
 
   it('503 when the pool is full', async () => {
     const first = edge.ask('/hang/full/first')
-    await expect.poll(() => failing.count('/hang/full/first')).toBe(1)
+    await expect.poll(() => failing.count('/hang/full/first'), PATIENT).toBe(1)
     const second = await edge.ask('/hang/full/second')
     expect(second.status).toBe(503)
     expect(second.headers['proxy-status']).toBe('fourseven; error=connection_limit_reached')
@@ -226,10 +228,12 @@ describe('when no endpoint answers we do', () => {
     async how => {
       const client = net.connect(edge.port, '127.0.0.1')
       client.write(`GET /hang/full/${how} HTTP/1.1\r\nHost: app.test\r\n\r\n`)
-      await expect.poll(() => failing.count(`/hang/full/${how}`)).toBe(1)
+      await expect.poll(() => failing.count(`/hang/full/${how}`), PATIENT).toBe(1)
       client[how]()
       expect(await edge.recordOf(`/hang/full/${how}`)).toMatchObject({ status: 504 })
       expect((await edge.ask(`/hang/full/after-${how}`)).status).toBe(504)
     },
   )
 })
+
+const PATIENT = { timeout: 15_000 }

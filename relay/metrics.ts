@@ -8,6 +8,7 @@ import type { KernelCounts } from './kernel/kernel.ts'
 import { addKernelMetrics } from './kernel/metrics.ts'
 import type { OpenPassed } from './live.ts'
 import type { FlowRecord } from './record.ts'
+import type { OverlayState } from './relay.ts'
 
 export interface Metrics {
   readonly countRecord: (record: FlowRecord) => void
@@ -27,6 +28,7 @@ export interface Watched {
   readonly requestMetrics: () => Promise<string>
   readonly passed: () => Promise<OpenPassed>
   readonly threads: { readonly count: number; readonly lost: number }
+  readonly overlay: () => Pick<OverlayState, 'version' | 'source'>
 }
 
 export function openMetrics(): Metrics {
@@ -206,6 +208,27 @@ export function openMetrics(): Metrics {
     collect() {
       this.reset()
       this.inc(watched?.threads.lost ?? 0)
+    },
+  })
+  new Gauge({
+    name: 'fourseven_overlay_version',
+    help: 'The version of the overlay in force; 0 before the first change. Of a relay that follows an edge.',
+    registers,
+    collect() {
+      const overlay = watched?.overlay()
+      if (overlay?.source) this.set(overlay.version)
+      else this.remove()
+    },
+  })
+  new Gauge({
+    name: 'fourseven_overlay_read_age_seconds',
+    help: 'Since the overlay was last known to be the newest; +Inf when it never was. Of a relay that follows an edge.',
+    registers,
+    collect() {
+      const source = watched?.overlay().source
+      if (!source) this.remove()
+      else if (source.readAt === null) this.set(Number.POSITIVE_INFINITY)
+      else this.set(Math.max(0, watched!.plane.host.now() - Date.parse(source.readAt)) / 1000)
     },
   })
   collectDefaultMetrics({ register })

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { livePools } from '../../relay/live.ts'
+import { openMetrics } from '../../relay/metrics.ts'
 import { type OverlayEvent, type Relay, startRelay } from '../../relay/relay.ts'
 import type { Config } from '../../shared/config/parse.ts'
 import { type Changed, type Command, change, type Report } from '../../shared/overlay/command.ts'
@@ -219,4 +220,34 @@ test('an ejection ends by its own time', async () => {
   await until(() => version(relay) === 1)
   expect(states(relay)[1]).toEqual(['pool/pool-1', 'ejected', 'ejected by an operator (overlay)'])
   await until(() => states(relay)[1]![1] === 'up')
+})
+
+test('Prometheus is told the version in force and how old the last good read is, and of a relay that is alone nothing', async () => {
+  const { url, state, say } = await edge()
+  const config = configOf([1, 2])
+  state.status = 503
+  const { relay } = await following(config, url)
+  const metrics = openMetrics()
+  metrics.watch(relay)
+  const value = async (name: string) => {
+    const found = new RegExp(`^fourseven_overlay_${name} (.*)$`, 'm').exec(await metrics.text())
+    return found === null ? undefined : Number(found[1]!.replace('+Inf', 'Infinity'))
+  }
+  expect([await value('version'), await value('read_age_seconds')]).toEqual([0, Number.POSITIVE_INFINITY])
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }))
+  state.status = 200
+  await until(() => version(relay) === 1)
+  expect(await value('version')).toBe(1)
+  expect(await value('read_age_seconds')).toBeLessThan(60)
+  state.status = 503
+  await until(() => relay.overlay().source?.failing != null)
+  // The version stays, and its age grows.
+  const before = (await value('read_age_seconds'))!
+  await until(async () => (await value('read_age_seconds'))! > before + 0.1)
+  expect(await value('version')).toBe(1)
+
+  const alone = await startRelay({ config: configOf([1]), variables: {}, onRecord: () => {} })
+  onTestFinished(() => alone.stop({ drainMs: 0 }))
+  metrics.watch(alone)
+  expect([await value('version'), await value('read_age_seconds')]).toEqual([undefined, undefined])
 })

@@ -35,7 +35,7 @@ function decisionRow(): BenchRow {
   const observedFor = (of: Table) =>
     createObserved({ slots: of.slots.size, pools: of.pools.length, shared: false, firstTurn: 0 })
   const [plain, marked] = [observedFor(table), observedFor(over)]
-  markEndpoints(marked, over, overlay, undefined, NOW, { skewMs: 0, verdicts: true })
+  markEndpoints(marked, over, overlay, undefined, NOW, { skewMs: 0, probes: 'elsewhere' })
 
   const asked = Array.from({ length: DECISIONS }, (_, at) => factsOf(at))
   const decide = (by: Table, observed: Observed, facts: RequestFacts) =>

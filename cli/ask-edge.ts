@@ -58,8 +58,15 @@ export function readVersion(text: string): number {
 }
 
 /** The change in the words of the API. A repeated try, after an answer that got lost, changes nothing twice. */
-export function changeAtEdge(options: WriteOptions, command: Change): Promise<Made200 | Refusal> {
-  return writeAtEdge(options, 'changes', { command })
+export async function changeAtEdge(options: WriteOptions, command: Change): Promise<Made200 | Refusal> {
+  const said = await writeAtEdge(options, 'changes', { command })
+  if (!('problems' in said) || 'base' in command || 'declared' in command) return said
+  const isUnknown = (code: string) => /^unknown-(split|endpoint)$/.test(code)
+  const relays = "Of a relay's config: name that with --config."
+  const problems = said.problems.map(each =>
+    isUnknown(each.code) ? { ...each, mend: `${each.mend} ${relays}` } : each,
+  )
+  return { ...said, problems }
 }
 
 export async function writeAtEdge(options: WriteOptions, path: string, what: object): Promise<Made200 | Refusal> {
@@ -145,7 +152,8 @@ export function sayMade(made: Made200, words: string, asJson: boolean): void {
   else console.log(`version ${made.version}: ${words}; everywhere within 5 s`)
   for (const { kind, name } of made.retired)
     console.log(paint('yellow', `retired: ${kind} ${name} (a deploy changed it)`))
-  for (const { kind, name } of made.ignored) console.log(paint('dim', `not of this config: ${kind} ${name}`))
+  for (const { kind, name } of made.ignored)
+    console.log(paint('dim', `not of the edge's config, for relays that have it: ${kind} ${name}`))
 }
 
 /** `drain app/a` */

@@ -5,22 +5,36 @@ import type { PurgeOf } from '../shared/cache/purge.ts'
 import type { Command as Change } from '../shared/overlay/command.ts'
 import type { Place } from './ask.ts'
 import { placeText } from './ask.ts'
-import { addWriteOptions, changeAtEdge, changeWords, sayMade, sayRefusal, type WriteOptions } from './ask-edge.ts'
+import {
+  addWriteOptions,
+  changeAtEdge,
+  changeWords,
+  type Refusal,
+  sayMade,
+  sayRefusal,
+  type WriteOptions,
+} from './ask-edge.ts'
 import { askOperatorJson } from './ask-operator.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { readDurationOption, readPlace } from './option-values.ts'
+import { addRelayConfigOptions, endpointBaseOf, type RelayConfigOptions, readRelayNames } from './relay-base.ts'
 import { guarded } from './run.ts'
 
-interface EndpointOptions extends WriteOptions {
+interface EndpointOptions extends WriteOptions, RelayConfigOptions {
   readonly operator?: Place
 }
 
 export function addDrain(program: Command, answer: (exitCode: number) => void): void {
-  addBoth(program.command('drain').description('Send nothing new to an endpoint; what is open may finish.'), ENDPOINT)
-    .addHelpText('after', examples('drain app/a', 'drain db/one --operator 127.0.0.1:9047'))
-    .action((endpoint: string, options: EndpointOptions) =>
-      guarded(options, answer, () => carryOut(options, { do: 'drain', endpoint }, '/drain', { endpoint })),
+  const drain = program.command('drain').description('Send nothing new to an endpoint; what is open may finish.')
+  addRelayConfigOptions(addBoth(drain, ENDPOINT))
+    .addHelpText(
+      'after',
+      examples('drain app/a', 'drain db/one --config relay.yaml', 'drain db/one --operator 127.0.0.1:9047'),
     )
+    .action((endpoint: string, options: EndpointOptions, command: Command) => {
+      oneOf(options, command)
+      return guarded(options, answer, () => carryOut(options, { do: 'drain', endpoint }, '/drain', { endpoint }))
+    })
 }
 
 export function addUndrain(program: Command, answer: (exitCode: number) => void): void {
@@ -32,12 +46,10 @@ export function addUndrain(program: Command, answer: (exitCode: number) => void)
 }
 
 export function addEject(program: Command, answer: (exitCode: number) => void): void {
-  addWriteOptions(
-    program
-      .command('eject')
-      .description('Take an endpoint out for a while, as traffic would; panic may use it all the same.')
-      .argument(...ENDPOINT),
-  )
+  const eject = program
+    .command('eject')
+    .description('Take an endpoint out for a while, as traffic would; panic may use it all the same.')
+  addRelayConfigOptions(addWriteOptions(eject.argument(...ENDPOINT)))
     .option('--for <time>', 'how long, 1s to 24h', readDurationOption, 30_000)
     .option('--end', 'end an ejection now')
     .addHelpText('after', examples('eject app/a --for 5m --reason "slow disk"', 'eject app/a --end'))
@@ -83,13 +95,28 @@ async function carryOut(options: EndpointOptions, command: Change, path = '', bo
     if (!asJson) console.log(`${changeWords(command)}: at the relay ${placeText(operator)} alone`)
     return EXIT.ok
   }
-  const made = await changeAtEdge(options, command)
+  const whole = await withBase(options, command)
+  const made = 'problems' in whole ? whole : await changeAtEdge(options, whole)
   if ('problems' in made) {
     sayRefusal(made, asJson)
     return EXIT.problems
   }
   sayMade(made, changeWords(command), asJson)
   return EXIT.ok
+}
+
+/** Of an endpoint in a relay's config with what the edge cannot know of it. Taking something back needs only the name. */
+async function withBase(options: EndpointOptions, command: Change): Promise<Change | Refusal> {
+  if (command.do !== 'drain' && command.do !== 'eject') return command
+  const names = await readRelayNames(options)
+  if (names === undefined || 'problems' in names) return names ?? command
+  const base = endpointBaseOf(names, command.endpoint)
+  return typeof base === 'string' ? { ...command, base } : base
+}
+
+/** A relay that is asked itself knows its own config. */
+function oneOf({ config, operator }: EndpointOptions, command: Command): void {
+  if (config !== undefined && operator !== undefined) command.error('error: name --config or --operator')
 }
 
 function addBoth(command: Command, argument: readonly [string, string]): Command {

@@ -2,6 +2,7 @@
 
 import type { RelayEvent } from '../relay/event.ts'
 import type { FlowRecord } from '../relay/record.ts'
+import type { OperatorLine } from '../workers/record.ts'
 import { paint } from './paint.ts'
 
 /** What the edge writes of a request, as far as the line shows it. */
@@ -22,7 +23,10 @@ interface RequestRecord {
 
 export function recordLine(record: object, asJson: boolean): string {
   if (asJson) return JSON.stringify(record)
-  if ('event' in record) return eventLine(record as RelayEvent)
+  if ('event' in record) {
+    const line = record as RelayEvent | OperatorLine
+    return line.event === 'operator_request' ? operatorLine(line) : eventLine(line)
+  }
   return 'status' in record ? requestLine(record as RequestRecord) : flowLine(record as FlowRecord)
 }
 
@@ -48,6 +52,13 @@ function flowLine(record: FlowRecord): string {
 /** `12:30:01 endpoint down: db/tcp://10.0.0.5:5432 (ECONNREFUSED)` */
 function eventLine({ time, event, pool, endpoint, why }: RelayEvent): string {
   return `${clock(time)} ${event.replace('_', ' ')}: ${pool}/${endpoint}${why === null ? '' : ` (${why})`}`
+}
+
+/** `12:30:01 operator: POST /.fourseven/changes 200 by 192.0.2.1 (4 ms)` */
+function operatorLine({ time, method, path, status, clientAddress, durationMs }: OperatorLine): string {
+  const shown = paint(status < 400 ? 'green' : 'red', String(status))
+  const by = clientAddress === null ? '' : ` by ${clientAddress}`
+  return `${clock(time)} operator: ${method} ${path} ${shown}${by} (${measure(durationMs, 1)})`
 }
 
 type Way = Pick<RequestRecord, 'route' | 'rule' | 'variant' | 'endpoint' | 'reason'>

@@ -1,34 +1,42 @@
 // `fourseven weight`: other weights for a split without a deploy, and what that moves.
 
 import type { Command } from 'commander'
-import { type SplitStatus, type Status, shareText } from '../shared/overlay/status.ts'
+import type { Overlay } from '../shared/overlay/overlay.ts'
+import { type SplitStatus, type Status, shareText, statusOf } from '../shared/overlay/status.ts'
 import { deal, leastMoves, movedSlots, SLOT_COUNT } from '../shared/table/slots.ts'
 import {
   addWriteOptions,
   askEdge,
   changeAtEdge,
   changeWords,
+  type Refusal,
   sayMade,
   sayRefusal,
   type WriteOptions,
 } from './ask-edge.ts'
 import { EXIT, EXIT_CODES } from './exit.ts'
 import { paint } from './paint.ts'
+import {
+  addRelayConfigOptions,
+  declaredSplit,
+  type RelayConfigOptions,
+  type RelayNames,
+  readRelayNames,
+} from './relay-base.ts'
 import { guarded } from './run.ts'
 
-interface WeightOptions extends WriteOptions {
+interface WeightOptions extends WriteOptions, RelayConfigOptions {
   readonly release?: true
   readonly dryRun?: true
 }
 
 export function addWeight(program: Command, answer: (exitCode: number) => void): void {
-  addWriteOptions(
-    program
-      .command('weight')
-      .description('Give the variants of a split other weights, everywhere within 5 s.')
-      .argument('<split>', 'the name of the split: that of its route and rule unless the config gives it one')
-      .argument('<name=weight...>', 'every variant with its weight, a whole number'),
-  )
+  const weight = program
+    .command('weight')
+    .description('Give the variants of a split other weights, everywhere within 5 s.')
+    .argument('<split>', 'the name of the split: that of its route and rule unless the config gives it one')
+    .argument('<name=weight...>', 'every variant with its weight, a whole number')
+  addRelayConfigOptions(addWriteOptions(weight))
     .option('--release', 'users who keep the variant they had first (pin: "first") are dealt anew')
     .option('--dry-run', 'change nothing; say what it would move')
     .addHelpText('after', EXAMPLES)
@@ -55,19 +63,36 @@ async function weigh(
   options: WeightOptions,
 ): Promise<number> {
   const asJson = options.json === true
-  const status = (await askEdge(options, 'status')) as Status
+  const refused = (refusal: Refusal) => {
+    sayRefusal(refusal, asJson)
+    return EXIT.problems
+  }
+  const names = await readRelayNames(options)
+  if (names !== undefined && 'problems' in names) return refused(names)
+  const declared = names === undefined ? undefined : declaredSplit(names, split)
+  if (declared !== undefined && 'problems' in declared) return refused(declared)
+  const status = names === undefined ? ((await askEdge(options, 'status')) as Status) : await statusAt(names, options)
   const before = status.splits.find(each => each.split === split)
   const release = options.release === true
   if (options.dryRun === true) return foresee(status, before, split, weights, options)
-  const command = { do: 'weight', split, weights, ...(release ? { release } : {}) } as const
+  const command = {
+    do: 'weight',
+    split,
+    weights,
+    ...(release ? { release } : {}),
+    ...(declared === undefined ? {} : { declared }),
+  } as const
   const made = await changeAtEdge(options, command)
-  if ('problems' in made) {
-    sayRefusal(made, asJson)
-    return EXIT.problems
-  }
+  if ('problems' in made) return refused(made)
   sayMade(made, changeWords(command), asJson)
   if (!asJson && made.moved !== undefined) sayMoved(made.moved, before, release)
   return EXIT.ok
+}
+
+/** What holds at a relay with this config, as far as the edge's overlay says. */
+async function statusAt({ table }: RelayNames, options: WeightOptions): Promise<Status> {
+  const { overlay, at } = (await askEdge(options, 'overlay')) as { readonly overlay: Overlay; readonly at: number }
+  return statusOf(table, overlay, at)
 }
 
 function foresee(
@@ -131,6 +156,7 @@ Examples:
   fourseven weight app stable=75 canary=25 --dry-run
   fourseven weight app stable=100 canary=0 --release --edge https://www.example.com
   fourseven weight app stable=90 canary=10 --if-version 12 --json
+  fourseven weight db main=9 copy=1 --config relay.yaml   a split of a relay that follows this edge
 
 All variants are named, so that a change says what holds afterwards. FOURSEVEN_OPERATOR_TOKEN opens the edge.
 

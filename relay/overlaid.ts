@@ -98,7 +98,7 @@ export class Overlaid {
         ),
       )
     const were = states()
-    markEndpoints(observed, this.base, after, before, now(), { skewMs: this.skewMs, verdicts: true })
+    markEndpoints(observed, this.base, after, before, now(), { skewMs: this.skewMs, probes: 'here' })
     for (const [endpoint, is] of states()) {
       const was = were.get(endpoint)
       if (was === is || (was !== 'down' && is !== 'down')) continue
@@ -113,13 +113,9 @@ export class Overlaid {
     drains.follow(new Set(wanted.flatMap(name => endpoints.get(name)?.endpoints.map(({ id }) => id) ?? [])))
   }
 
-  /** What is marked here of the overlay: drains go through `drains`, and of what this relay probes it knows more itself. */
+  /** What is marked here of the overlay: drains go through `drains`. */
   private marked(): Overlay {
-    const probed = new Set(
-      this.base.pools.flatMap(pool => (pool.probe === undefined ? [] : pool.endpoints)).map(e => e.of),
-    )
-    const verdicts = this.overlay.verdicts.filter(({ endpoint }) => !probed.has(endpoint))
-    return { ...this.overlay, drains: [], verdicts }
+    return { ...this.overlay, drains: [] }
   }
 }
 

@@ -13,10 +13,13 @@ import { readFacts } from './facts.ts'
 import { carryOut, type Outcome, withoutEndpoint } from './forward.ts'
 import type { Isolate } from './isolate.ts'
 import { OPERATOR_PATH } from './operator.ts'
-import { record } from './record.ts'
+import { record, recordOperator } from './record.ts'
 import { responseOf } from './reply.ts'
 
-/** Answers every request, and writes one record of each. Never rejects: a bug is answered 500 `proxy_internal_error`. */
+/**
+ * Answers every request, and writes one record of each that is a client's. Never rejects: a bug is answered 500
+ * `proxy_internal_error`.
+ */
 export async function serve(
   isolate: Isolate | 'broken',
   request: Request,
@@ -34,8 +37,8 @@ export async function serve(
       facts = readFacts(request, isolate.table, isolate.cookieKeys, now)
       const refusal = refusalOf(request.url.length, request.headers, facts, isolate.table.instance)
       if (isolate.operator !== undefined && facts.path.startsWith(OPERATOR_PATH) && refusal === undefined) {
-        outcome = withoutEndpoint(await isolate.operator.fetch(request), undefined)
         isOperators = true
+        outcome = withoutEndpoint(await isolate.operator.fetch(request), undefined)
       } else {
         const draw: Draw = Math.floor(Math.random() * 2 ** 53)
         decision = refusal ?? decideHttp(isolate.table, facts, isolate.seen.observed, draw)
@@ -46,7 +49,11 @@ export async function serve(
     console.error(`fourseven: a bug: ${bug instanceof Error ? bug.stack : bug}`)
     outcome = giveUp(request, 'proxy_internal_error', facts)
   }
-  if (isolate !== 'broken' && !isOperators) {
+  if (isOperators) {
+    recordOperator(request, now, facts!, outcome.response.status)
+    return outcome.response
+  }
+  if (isolate !== 'broken') {
     countRequest(isolate.metrics, decision, outcome.response.status, Date.now() - now)
     if (outcome.cache !== undefined) countCache(isolate.metrics, decision, outcome.cache)
   }

@@ -6,6 +6,8 @@ import { type CacheSeen, openCacheSeen } from '../shared/cache/exchange.ts'
 import type { Ban } from '../shared/cache/purge.ts'
 import type { Config } from '../shared/config/parse.ts'
 import { type HttpMetrics, openHttpMetrics, renderHttpMetrics } from '../shared/metrics/http-metrics.ts'
+import { markEndpoints } from '../shared/overlay/mark.ts'
+import { emptyOverlay } from '../shared/overlay/overlay.ts'
 import { createObserved } from '../shared/pool/observed.ts'
 import { compile } from '../shared/table/compile.ts'
 import type { Table } from '../shared/table/table.ts'
@@ -42,7 +44,10 @@ export function openIsolate(config: Config, env: Env): Isolate {
   const size = { slots: table.slots.size, pools: table.pools.length }
   // Each isolate starts its round robin elsewhere: a thousand fresh ones must not all begin with the first endpoint.
   const firstTurn = Math.floor(Math.random() * 0x1_0000_0000)
-  const seen = openSeen(createObserved({ ...size, shared: false, firstTurn }), size)
+  const observed = createObserved({ ...size, shared: false, firstTurn })
+  // Until a verdict says otherwise, endpoints that start down are down.
+  markEndpoints(observed, table, emptyOverlay, undefined, Date.now(), { skewMs: 0, probes: 'elsewhere' })
+  const seen = openSeen(observed, size)
   const metrics = openHttpMetrics(table)
   const token = env.FOURSEVEN_OPERATOR_TOKEN
   const hasControl = findControl(env) !== undefined

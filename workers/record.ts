@@ -1,4 +1,4 @@
-// The line of a request in the Worker's log.
+// The line of a request in the Worker's log: one for each of a client, and of an operator one where something was changed.
 
 import type { HttpDecision } from '../shared/decide/decision.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
@@ -34,4 +34,42 @@ export function record(
     durationMs: Date.now() - began,
   }
   console.log(JSON.stringify(requestRecord(request.method, began, facts, decision, went)))
+}
+
+/**
+ * An operator's request is no client's: it is in no count and has no record. What wants to change something has a line of
+ * its own, and so has what was refused, whoever asked: the history tells what was changed, this who tried to.
+ */
+export function recordOperator(request: Request, began: number, facts: DoorFacts, status: number): void {
+  if (isReading(request.method) && status < 400) return
+  const { clientAddress, requestId, path } = facts
+  const line: OperatorLine = {
+    time: new Date(began).toISOString(),
+    event: 'operator_request',
+    method: request.method,
+    path,
+    status,
+    clientAddress: clientAddress ?? null,
+    requestId,
+    durationMs: Date.now() - began,
+  }
+  console.log(JSON.stringify(line))
+}
+
+export interface OperatorLine {
+  /** ISO 8601 in UTC. */
+  readonly time: string
+  readonly event: 'operator_request'
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  readonly status: number
+  /** Null: nobody knows. */
+  readonly clientAddress: string | null
+  readonly requestId: string
+  readonly durationMs: number
+}
+
+function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD'
 }

@@ -45,6 +45,7 @@ export function advise(config: Config, options: AdviceOptions): Problem[] {
     if (passed !== undefined) problems.push(...tlsAdvice(pool, passed, variables.relay))
     for (const route of routes) problems.push(...postgresAdvice(pool, route, config, variables.relay))
   }
+  if (!isLocal) problems.push(...config.routes.flatMap((route, at) => cacheAdvice(route, at, config)))
   return problems
 }
 
@@ -137,6 +138,24 @@ function edgeAdvice(
     problems.push(...portAdvice(address, path, where))
     return problems
   })
+}
+
+/** The Cache API does nothing there; whether a Worker without hostnames has a domain of its own stands nowhere. */
+function cacheAdvice(route: Route, at: number, config: Config): Problem[] {
+  if (route.layer !== 7 || route.rules.every(rule => rule.cache === undefined)) return []
+  const doors = config.listeners.filter(each => each.kind === 'edge' && route.listeners.includes(each.name))
+  const taken = doors.flatMap(listener => ('hostnames' in listener ? listener.hostnames : []))
+  const hosts = (route.hostnames.length > 0 ? route.hostnames : taken).filter(host => host.endsWith('.workers.dev'))
+  if (doors.length === 0 || hosts.length === 0) return []
+  return [
+    {
+      severity: 'warning',
+      code: 'cache-without-domain',
+      path: formatPlace(['routes', at]),
+      message: `route "${route.name}" keeps answers, and on ${hosts[0]} Cloudflare keeps none: its Cache API works on custom domains only`,
+      mend: 'Give the Worker a custom domain.',
+    },
+  ]
 }
 
 /** What an HTTP route cannot get an answer from. */

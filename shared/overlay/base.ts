@@ -52,6 +52,14 @@ export function endpointBase({ pool, endpoints }: EndpointBase): string {
   return hashOf([pool.name, address.origin, address.base])
 }
 
+/** What is known of an endpoint by a verdict on it that stands, or by none; `probe` is that of its pool. */
+export function verdictOf(
+  entry: { readonly is: 'up' | 'down' } | undefined,
+  probe: { readonly startsDown: boolean } | undefined,
+): 'up' | 'down' {
+  return entry?.is ?? (probe?.startsDown === true ? 'down' : 'up')
+}
+
 function* rulesOf(table: Table): Iterable<HttpRule | FlowRule> {
   for (const { listeners } of table.httpDoors.values()) {
     for (const { index } of listeners) for (const { matches } of index.hosts) for (const { rule } of matches) yield rule

@@ -7,7 +7,7 @@ import { nearest } from '../config/near.ts'
 import type { Problem } from '../config/problem.ts'
 import { deal, dealFresh, leastMoves, movedSlots } from '../table/slots.ts'
 import type { Table } from '../table/table.ts'
-import { endpointBase, endpointsOf, splitBase, splitsOf } from './base.ts'
+import { endpointBase, endpointsOf, splitBase, splitsOf, verdictOf } from './base.ts'
 import {
   type DrainEntry,
   type EjectionEntry,
@@ -25,10 +25,10 @@ export type Command =
       readonly weights: Readonly<Record<string, number>>
       /** Pinned users are released too. */
       readonly release?: boolean | undefined
-      /** Of a split that the asked plane's config does not have: a relay's. */
+      /** As a relay's config has it, which the asked plane's may lack. */
       readonly declared?: DeclaredSplit | undefined
     }
-  /** `base`: of an endpoint that the asked plane's config does not have, as `endpointBase` gives it. */
+  /** `base`: of an endpoint as a relay's config has it, which the asked plane's may lack, by `endpointBase`. */
   | { readonly do: 'drain'; readonly endpoint: string; readonly base?: string | undefined }
   | { readonly do: 'undrain'; readonly endpoint: string }
   | { readonly do: 'eject'; readonly endpoint: string; readonly forMs: number; readonly base?: string | undefined }
@@ -133,6 +133,7 @@ function weigh(
   }
   const variants = own?.variants ?? declared!.variants
   const base = own === undefined ? declared!.base : splitBase(own)
+  if (declared !== undefined && declared.base !== base) return anotherBase('split', name)
   const names = variants.map(variant => variant.name)
   const wrong = wrongWeights(names, weights)
   if (wrong !== undefined) return wrong
@@ -185,7 +186,9 @@ function changeEndpoint(
   const { endpoint: name } = command
   const endpoints = endpointsOf(table)
   const own = endpoints.get(name)
-  const base = own === undefined ? ('base' in command ? command.base : undefined) : endpointBase(own)
+  const said = 'base' in command ? command.base : undefined
+  const base = own === undefined ? said : endpointBase(own)
+  if (said !== undefined && said !== base) return anotherBase('endpoint', name)
   if (command.do === 'undrain' || command.do === 'uneject') {
     const list = command.do === 'undrain' ? 'drains' : 'ejections'
     const before = entryOf(overlay, list, name)
@@ -201,7 +204,8 @@ function changeEndpoint(
     }
     case 'verdict': {
       const before = entryOf(overlay, 'verdicts', name) as VerdictEntry | null
-      if ((before?.base === base ? before.is : 'up') === command.is) return { overlay, touched: [] }
+      const known = before?.base === base ? before : undefined
+      if (verdictOf(known, own?.pool.probe) === command.is) return { overlay, touched: [] }
       const after: VerdictEntry = { endpoint: name, base, is: command.is, at: now }
       return touch(overlay, [{ list: 'verdicts', name, before, after }], now)
     }
@@ -256,6 +260,13 @@ function unknownEndpoint(name: string, known: Iterable<string>): Problem {
   const names = [...known]
   const mend = didYouMean(nearest(name, names), namesOr(names, 'The config has no endpoint.'))
   return problem('unknown-endpoint', 'endpoint', `no endpoint is ${show(name)}`, mend)
+}
+
+/** There is one entry for a name: made for the one it would be retired at the other. */
+function anotherBase(kind: 'split' | 'endpoint', name: string): Problem {
+  const differs = kind === 'split' ? 'other variants or weights' : 'another address'
+  const message = `the edge's config has ${kind} ${show(name)} with ${differs}`
+  return problem('another-base', kind, message, 'Give one of the two another name.')
 }
 
 function namesOr(names: Iterable<string>, otherwise: string): string {

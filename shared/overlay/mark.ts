@@ -4,7 +4,7 @@ import { markDown, markDraining, markEjected, markUp, unmarkDraining } from '../
 import type { Observed } from '../pool/observed.ts'
 import type { Table } from '../table/table.ts'
 import { standing } from './apply.ts'
-import { type EndpointBase, endpointsOf } from './base.ts'
+import { type EndpointBase, endpointsOf, verdictOf } from './base.ts'
 import { emptyOverlay, type Overlay } from './overlay.ts'
 
 /**
@@ -13,7 +13,8 @@ import { emptyOverlay, type Overlay } from './overlay.ts'
  *
  * @param before the overlay marked last here; undefined for none
  * @param skewMs this plane's clock less the control object's: moves the ends of ejections
- * @param verdicts false where the plane probes for itself
+ * @param probes `here`: of pools with a probe this plane knows more than any verdict. `elsewhere`: it knows by verdicts only,
+ *   and an endpoint that starts down is down until one says otherwise
  */
 export function markEndpoints(
   observed: Observed,
@@ -21,10 +22,12 @@ export function markEndpoints(
   overlay: Overlay,
   before: Overlay | undefined,
   now: number,
-  { skewMs, verdicts }: { readonly skewMs: number; readonly verdicts: boolean },
+  { skewMs, probes }: { readonly skewMs: number; readonly probes: 'here' | 'elsewhere' },
 ): void {
   const was = before ?? emptyOverlay
-  if (![overlay, was].some(each => each.drains.length + each.ejections.length + each.verdicts.length > 0)) return
+  const isEmpty = (each: Overlay) => each.drains.length + each.ejections.length + each.verdicts.length === 0
+  const startsDown = probes === 'elsewhere' && table.pools.some(({ probe }) => probe?.startsDown)
+  if (isEmpty(overlay) && isEmpty(was) && !startsDown) return
   const endpoints = endpointsOf(table)
   const draining = inForce(overlay.drains, endpoints)
   for (const [base] of inForce(was.drains, endpoints)) {
@@ -49,13 +52,19 @@ export function markEndpoints(
     }
   }
 
-  if (!verdicts) return
   const judged = inForce(overlay.verdicts, endpoints)
-  const isDown = (base: EndpointBase) => judged.get(base)?.is === 'down'
-  for (const [base, { is }] of inForce(was.verdicts, endpoints)) {
-    if (is === 'down' && !isDown(base)) for (const each of base.endpoints) markUp(observed, base.pool, each, now)
+  const judgedBefore = inForce(was.verdicts, endpoints)
+  for (const base of endpoints.values()) {
+    const { pool, endpoints: all } = base
+    if (probes === 'here' && pool.probe !== undefined) continue
+    const verdict = judged.get(base)
+    if (verdictOf(verdict, pool.probe) === 'down') for (const each of all) markDown(observed, pool, each)
+    else if (verdictOf(judgedBefore.get(base), pool.probe) === 'down') {
+      // Since then it ramps up, wherever that is heard of: an isolate that begins does not begin anew with it.
+      const since = verdict === undefined ? now : Math.min(now, verdict.at + skewMs)
+      for (const each of all) markUp(observed, pool, each, since)
+    }
   }
-  for (const [base] of judged) if (isDown(base)) for (const each of base.endpoints) markDown(observed, base.pool, each)
 }
 
 function inForce<Entry extends { readonly endpoint: string; readonly base: string }>(

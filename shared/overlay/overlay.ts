@@ -47,7 +47,7 @@ export interface EjectionEntry {
   readonly by: 'operator' | 'traffic'
 }
 
-/** What probes found; an endpoint without one is up. */
+/** What probes found; an endpoint without one is up, or with `startDown` down. */
 export interface VerdictEntry {
   readonly endpoint: string
   readonly base: string

@@ -3,7 +3,7 @@
 import { ownedCounts, SLOT_COUNT, type Slots } from '../table/slots.ts'
 import type { Table } from '../table/table.ts'
 import { apply, standing, type Unused } from './apply.ts'
-import { endpointsOf, splitBase, splitsOf } from './base.ts'
+import { endpointsOf, splitBase, splitsOf, verdictOf } from './base.ts'
 import type { Overlay, SplitEntry } from './overlay.ts'
 
 export interface Status {
@@ -76,11 +76,13 @@ function poolsOf(table: Table, overlay: Overlay, now: number): Status['pools'] {
     const drain = drains.get(endpoint)
     const verdict = verdicts.get(endpoint)
     const ejection = ejections.get(endpoint)
-    const isDown = verdict?.is === 'down'
+    const isDown = verdictOf(verdict, pool.probe) === 'down'
+    const sinceWhen =
+      verdict === undefined ? 'no probe has passed yet' : `its probe says down since ${timeText(verdict.at)}`
     const isEjected = ejection !== undefined && ejection.until > now
     const causes = [
       drain === undefined ? undefined : `drained since ${timeText(drain.since)}`,
-      isDown ? `its probe says down since ${timeText(verdict.at)}` : undefined,
+      isDown ? sinceWhen : undefined,
       isEjected ? `ejected by ${whoText[ejection.by]} until ${timeText(ejection.until)}` : undefined,
       all[0]!.weight === 0 ? 'its weight is 0' : undefined,
     ].filter(cause => cause !== undefined)

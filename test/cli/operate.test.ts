@@ -214,6 +214,91 @@ test('a relay follows the edge, and its own status says so', async () => {
   }
 }, 90_000)
 
+test('what only a relay has is changed through the edge by --config, and the relay follows', async () => {
+  const env = { FOURSEVEN_OPERATOR_TOKEN: token, MAIN: 'tcp://127.0.0.1:1' }
+  const config = {
+    listeners: { door: { kind: 'tcp', address: '127.0.0.1:0' } },
+    pools: {
+      main: { endpoints: [{ name: 'one', address: `\${MAIN}` }] },
+      copy: { endpoints: [{ name: 'two', address: 'tcp://127.0.0.1:2' }] },
+      stable: { endpoints: [{ name: 'a', address: 'tcp://127.0.0.1:3' }] },
+    },
+    routes: [
+      {
+        name: 'sql',
+        listener: 'door',
+        variants: [
+          { name: 'main', pool: 'main', weight: 1 },
+          { name: 'copy', pool: 'copy', weight: 1 },
+          { name: 'other', pool: 'stable', weight: 0 },
+        ],
+        split: { name: 'sql' },
+      },
+    ],
+  }
+  const file = join(folder, 'sql.json')
+  writeFileSync(file, JSON.stringify(config))
+  const place = `127.0.0.1:${await freePort()}`
+  const args = ['relay', file, '--operator', place, '--overlay', edge, '--json', '--drain-delay', '0']
+  const relay = startFourseven(args, { env })
+  const at = (...words: readonly string[]) =>
+    fourseven([...words, '--edge', edge, '--config', file], { env: { FOURSEVEN_OPERATOR_TOKEN: token } })
+  const withMain = ['--var', 'MAIN=tcp://127.0.0.1:1']
+  const version = async () => (await json('status')).version as number
+  /** The relay has it in force. */
+  const reached = (at: number) =>
+    relay.line(line => line.includes('overlay_changed') && JSON.parse(line).version === at)
+  const relayStatus = async () => (await fourseven(['status', '--operator', place], { env })).stdout
+  try {
+    await relay.line(line => line.includes('overlay_changed'))
+    // Without its config the edge knows nothing of it, and says what would help.
+    expect(await run('drain', 'main/one')).toMatchObject({ code: 1, stderr: expect.stringContaining('--config') })
+
+    const drained = await at('drain', 'main/one', ...withMain)
+    expect(drained).toMatchObject({ code: 0, stdout: expect.stringContaining('drain main/one; everywhere within 5 s') })
+    const { event: _, retired } = JSON.parse(await reached(await version()))
+    expect(retired).toEqual([])
+    expect(await relayStatus()).toMatch(/draining\s*│ main\/one/)
+    // Taking back needs only the name.
+    expect(await run('undrain', 'main/one')).toMatchObject({ code: 0 })
+    expect(await at('eject', 'copy/two', '--for', '1h', ...withMain)).toMatchObject({ code: 0 })
+    await reached(await version())
+    expect(await relayStatus()).toMatch(/ejected\s*│ copy\/two/)
+
+    const dry = await at('weight', 'sql', 'main=1', 'copy=3', 'other=0', '--dry-run', ...withMain)
+    expect(dry).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('moves 25 % of users (16384 of 65536 slots)'),
+    })
+    const weighed = await at('weight', 'sql', 'main=1', 'copy=3', 'other=0', ...withMain)
+    expect(weighed.stdout).toContain('moves 25 % of users (16384 of 65536 slots)')
+    expect(JSON.parse(await reached(await version()))).toMatchObject({
+      retired: [],
+      ignored: expect.not.arrayContaining(['split sql']),
+    })
+
+    expect(await at('drain', 'main/oen', ...withMain)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Did you mean "main/one"?'),
+    })
+    expect(await at('weight', 'spl', 'main=1', ...withMain)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Did you mean "sql"?'),
+    })
+    // The edge has one of that name with another address: an entry can be made for one of them only.
+    expect(await at('drain', 'stable/a', ...withMain)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('with another address'),
+    })
+    expect(await at('drain', 'main/one')).toMatchObject({ code: 1, stderr: expect.stringContaining('MAIN') })
+    expect(await at('drain', 'main/one', '--operator', place)).toMatchObject({ code: 2 })
+  } finally {
+    relay.child.kill('SIGTERM')
+    await relay.ended
+    await run('eject', 'copy/two', '--end')
+  }
+}, 180_000)
+
 async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')

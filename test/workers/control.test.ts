@@ -175,3 +175,24 @@ it('a deploy that changes the base retires the entry and says so, and its going 
   await other.reload(parse(config(), { variables: {} }).config, variables)
   expect((await operate('undo', { author: 'a' }, {}, other)).body).toMatchObject({ version: 3, undone: 2, retired: [] })
 })
+
+it("an operator's request is in no count and has no record; a change and a refusal have a line of their own", async () => {
+  const other = await lab(config(), { FOURSEVEN_OPERATOR_TOKEN: TOKEN })
+  await operate('status', undefined, {}, other)
+  await operate('changes', weigh(1, 1), {}, other)
+  await operate('changes', { ...weigh(0, 0) }, {}, other)
+  await other.ask('/.fourseven/status', { headers: { authorization: 'Bearer guess' } })
+  // Nobody listens at its endpoints: 502 is counted like any answer.
+  await other.ask('/client')
+  await other.recordOf('/client')
+  const metrics = await other.ask('/.fourseven/metrics', { headers: { authorization: `Bearer ${TOKEN}` } })
+  const requests = /^fourseven_requests_total\{.*\} (\d+)$/gm
+  expect([...metrics.body.toString().matchAll(requests)].map(([, count]) => count)).toEqual(['1'])
+  expect(other.records.map(({ event, method, path, status }) => [event, method, path, status])).toEqual([
+    ['operator_request', 'POST', '/.fourseven/changes', 200],
+    ['operator_request', 'POST', '/.fourseven/changes', 400],
+    ['operator_request', 'GET', '/.fourseven/status', 401],
+    [undefined, 'GET', '/client', 502],
+  ])
+  expect(JSON.stringify(other.records)).not.toContain(TOKEN)
+})

@@ -48,12 +48,39 @@ test('no more than six endpoints are asked at once, also when none answers', asy
   expect(most).toBeLessThanOrEqual(6)
 }, 90_000)
 
-test('a body that has to hold a text is read as far as 10 KiB, and an endpoint that starts down comes up', async () => {
+test('a body that has to hold a text is read as far as 10 KiB', async () => {
   const text = (start: string) =>
     endpoint((request, response) => void response.end(request.url!.startsWith('/healthz') ? start : 'x'))
   const ends = [await text('we are ready'), await text(`${'x'.repeat(20_000)}ready`)]
-  const edge = await edgeOf(ends, { body: 'ready', startDown: true, rise: 1 })
+  const edge = await edgeOf(ends, { body: 'ready', fall: 1 })
   await until(async () => (await states(edge)).join() === 'up,down')
+}, 90_000)
+
+test('an endpoint that starts down gets nothing before a probe of it has passed', async () => {
+  const ends = await Promise.all(['a', 'b', 'c', 'd'].map(probed))
+  for (const end of ends) end.isWell = false
+  // Without panic, which would use all of them as long as too few are up.
+  const edge = await edgeOf(
+    ends.map(each => each.end),
+    { startDown: true, rise: 1 },
+    { panicPercent: 0 },
+  )
+  // From the very first request on.
+  for (let at = 0; at < 5; at++) expect((await edge.ask('/get')).status).toBe(503)
+  expect(await states(edge)).toEqual(['down', 'down', 'down', 'down'])
+  const [pool] = ((await operate(edge, 'status')) as Status).pools
+  expect(pool!.endpoints[3]!.why).toBe('no probe has passed yet')
+  const [, , , late] = ends
+  for (const end of ends) end.isWell = end !== late
+  await until(async () => (await states(edge)).join() === 'up,up,up,down')
+  await until(async () => (await edge.ask('/get')).status === 200)
+  for (let at = 0; at < 40; at++) await edge.ask('/get')
+  expect(late!.end.count('/get')).toBe(0)
+  late!.isWell = true
+  await until(async () => {
+    await edge.ask('/get')
+    return late!.end.count('/get') > 0
+  })
 }, 90_000)
 
 test('with regions each asks, and most of them decide', async () => {
@@ -81,13 +108,14 @@ async function probed(name: string) {
   return each
 }
 
-async function edgeOf(ends: readonly Endpoint[], probe: object = {}): Promise<Lab> {
+async function edgeOf(ends: readonly Endpoint[], probe: object = {}, pool: object = {}): Promise<Lab> {
   const config = {
     listeners: { web: { kind: 'edge' } },
     pools: {
       app: {
         endpoints: ends.map(({ address }, at) => ({ name: `e${at}`, address })),
         probe: { kind: 'http', interval: '1s', timeout: '1s', fall: 2, rise: 2, ...probe },
+        ...pool,
       },
     },
     routes: [{ name: 'app', pool: 'app' }],

@@ -148,6 +148,7 @@ const statusOf: Readonly<Record<string, 404 | 409 | 413 | 422 | 429 | 503>> = {
   'unknown-split': 404,
   'unknown-endpoint': 404,
   'unknown-version': 404,
+  'another-base': 409,
   'version-conflict': 409,
   'changed-since': 409,
   'already-undone': 409,

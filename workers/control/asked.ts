@@ -21,12 +21,14 @@ const commandSchema = z.discriminatedUnion('do', [
     weights: z.record(z.string().check(z.maxLength(overlayBounds.nameLength)), weight),
     release: z.optional(z.boolean().check(z.describe('Pinned users are released too.'))),
     declared: z.optional(
-      z.strictObject({
-        base: z.string().check(z.minLength(1), z.maxLength(32)),
-        variants: z
-          .array(z.strictObject({ name: name('Of a variant.'), weight }))
-          .check(z.minLength(1), z.maxLength(overlayBounds.variants)),
-      }),
+      z
+        .strictObject({
+          base: z.string().check(z.minLength(1), z.maxLength(32)),
+          variants: z
+            .array(z.strictObject({ name: name('Of a variant.'), weight }))
+            .check(z.minLength(1), z.maxLength(overlayBounds.variants)),
+        })
+        .check(z.describe("As a relay's config has the split, which the edge's does not have.")),
     ),
   }),
   z.strictObject({ do: z.literal('drain'), endpoint, base }),

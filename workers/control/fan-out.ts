@@ -8,14 +8,16 @@ export interface Shared {
   readonly version: number
   /** Empty before the first change. */
   readonly text: string
-  /** When it was read, and when somebody last tried to; by the clock of this data centre. */
+  /** When it was read, by the clock of this data centre. */
   readonly readAt: number
+  /**
+   * When that read began, since what it tells may be as old as that: else what a slow read brings would count as new for
+   * longer than a change may take. Or when the last one failed.
+   */
   readonly triedAt: number
   /** When it was read, by the object's clock. */
   readonly at: number
 }
-
-export const shared: Shared = { birth: '', version: -1, text: '', readAt: 0, triedAt: 0, at: 0 }
 
 /**
  * How long an isolate takes what it has for what holds: a second, give or take a tenth.
@@ -41,6 +43,26 @@ export async function writeShared(url: string, known: Shared): Promise<void> {
 }
 
 /**
+ * What a read has brought.
+ *
+ * @param askedAt when it began, by the clock of this data centre, as `now`
+ */
+export function sharedAfter(
+  { birth, version, at }: Pick<Shared, 'birth' | 'version' | 'at'>,
+  text: string,
+  askedAt: number,
+  now: number,
+): Shared {
+  // Half the way there and back is its own.
+  return { birth, version, text, readAt: (askedAt + now) / 2, triedAt: askedAt, at }
+}
+
+/** After a read that failed: the others need not ask again at once. */
+export function sharedUnread(known: Shared | undefined, now: number): Shared {
+  return { ...(known ?? NOTHING), triedAt: now }
+}
+
+/**
  * Whether nobody need read again: for 2 s at most, and rather less by chance, the likelier the nearer that is, so that one
  * reads early and the others find it fresh (Vattani, Chierichetti and Lowenstein, Optimal Probabilistic Cache Stampede
  * Prevention, 2015, with the time of a read taken as 100 ms).
@@ -59,6 +81,7 @@ function isWhole(read: Partial<Shared>): read is Shared {
   return typeof birth === 'string' && typeof text === 'string' && [version, readAt, triedAt, at].every(Number.isFinite)
 }
 
+const NOTHING: Shared = { birth: '', version: -1, text: '', readAt: 0, triedAt: 0, at: 0 }
 const MEMORY_MS = 1_000
 const FRESH_MS = 2_000
 const EARLY_MS = 100

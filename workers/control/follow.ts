@@ -10,7 +10,7 @@ import { markEndpoints } from '../../shared/overlay/mark.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
 import type { Table } from '../../shared/table/table.ts'
 import type { Isolate } from '../isolate.ts'
-import { isFresh, lookAfterMs, readShared, type Shared, shared, writeShared } from './fan-out.ts'
+import { isFresh, lookAfterMs, readShared, type Shared, sharedAfter, sharedUnread, writeShared } from './fan-out.ts'
 import type { ControlStub } from './find.ts'
 import { type Flushing, flush, openFlushing } from './flush.ts'
 
@@ -100,16 +100,15 @@ async function refresh(isolate: Isolate, follow: Follow, url: string): Promise<v
     await adopt(isolate, follow, known)
     return
   }
+  const askedAt = Date.now()
   const told = await withinTime(follow.find().read(follow.birth, follow.version)).catch(String)
   if (typeof told === 'string') {
-    // The others need not ask again at once. What was known serves on.
-    await writeShared(url, { ...(known ?? shared), triedAt: Date.now() })
+    // What was known serves on.
+    await writeShared(url, sharedUnread(known, Date.now()))
     if (known !== undefined && !isBehind) await adopt(isolate, follow, known)
     throw new Error(`the control object did not answer: ${told}`)
   }
-  const now = Date.now()
-  const text = told.text ?? follow.text ?? ''
-  const read: Shared = { birth: told.birth, version: told.version, text, readAt: now, triedAt: now, at: told.at }
+  const read = sharedAfter(told, told.text ?? follow.text ?? '', askedAt, Date.now())
   await adopt(isolate, follow, read)
   await writeShared(url, read)
 }
@@ -126,7 +125,7 @@ async function adopt(isolate: Isolate, follow: Follow, read: Shared): Promise<vo
   }
   const skewMs = skewOf(read)
   const { observed } = isolate.seen
-  markEndpoints(observed, follow.base, overlay, follow.overlay, Date.now(), { skewMs, verdicts: true })
+  markEndpoints(observed, follow.base, overlay, follow.overlay, Date.now(), { skewMs, probes: 'elsewhere' })
   isolate.bans = skewMs === 0 ? overlay.bans : overlay.bans.map((ban): Ban => ({ ...ban, at: ban.at + skewMs }))
   follow.overlay = overlay
   follow.birth = read.birth

@@ -2,7 +2,8 @@
 // A shard probes six at once at most, never more than six in a second, and no endpoint before its interval is over.
 
 import type { ProbeConfig } from '../../shared/config/parse.ts'
-import { endpointBase, endpointsOf } from '../../shared/overlay/base.ts'
+import { endpointBase, endpointsOf, verdictOf } from '../../shared/overlay/base.ts'
+import type { VerdictEntry } from '../../shared/overlay/overlay.ts'
 import { type Draw, subDraw } from '../../shared/pool/draw.ts'
 import { type ProbeState, startProbe, stepProbe } from '../../shared/pool/health.ts'
 import type { Table } from '../../shared/table/table.ts'
@@ -58,23 +59,24 @@ export function targetsOfShard(targets: readonly Target[], shard: number): reado
 /**
  * The turns of these targets: those known go on, others begin within a second or an interval, whichever is shorter.
  *
- * @param verdicts what the overlay says: an endpoint that another shard has found down is down here too
+ * @param verdicts what the overlay says: an endpoint that another shard has found down is down here too, and one that nobody
+ *   has told of is what it starts as
  */
 export function turnsFor(
   targets: readonly Target[],
   known: Turns,
-  verdicts: ReadonlyMap<string, 'up' | 'down'>,
+  verdicts: ReadonlyMap<string, VerdictEntry>,
   now: number,
   draw: Draw,
 ): Turns {
   return new Map(
     targets.map(({ endpoint, base, probe }, at): [string, Turn] => {
       const before = known.get(endpoint)
-      if (before?.base === base) return [endpoint, before]
-      const told = verdicts.get(endpoint) ?? 'up'
-      const state = startProbe(told === 'down' || probe.startsDown, now)
+      const verdict = verdicts.get(endpoint)
+      const told = verdictOf(verdict?.base === base ? verdict : undefined, probe)
+      if (before?.base === base) return [endpoint, { ...before, told }]
       const firstMs = subDraw(draw, 'jitter', at) * Math.min(probe.edge.intervalMs, longestFirstMs)
-      return [endpoint, { base, state, told, nextAt: now + firstMs, count: 0 }]
+      return [endpoint, { base, state: startProbe(told === 'down', now), told, nextAt: now + firstMs, count: 0 }]
     }),
   )
 }

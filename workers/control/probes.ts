@@ -104,7 +104,7 @@ export class Probes extends DurableObject<Cloudflare.Env> {
     const { text } = await control.read(undefined, -1)
     const { verdicts } = text === undefined || text === '' ? { verdicts: [] } : (JSON.parse(text) as Overlay)
     await this.#forget(known, all, table)
-    const said = new Map(verdicts.map(({ endpoint, is }) => [endpoint, is]))
+    const said = new Map(verdicts.map(each => [each.endpoint, each]))
     this.#turns = turnsFor(this.#targets, known, said, Date.now(), this.#draw)
     this.#isLoaded = true
   }

@@ -90,6 +90,28 @@ describe('a pool behind a tls listener', () => {
   })
 })
 
+describe('a route that keeps answers', () => {
+  const cached = (hostnames: readonly string[], listener: object = web, cache = true) =>
+    ({
+      ...edge(['https://a.test']),
+      listeners: { web: listener },
+      routes: [{ name: 'app', ...(hostnames.length === 0 ? {} : { hostnames }), pool: 'app', cache }],
+    }) as ConfigInput
+
+  test('on workers.dev is told that nothing is kept there', () => {
+    expect(codes(cached(['shop.me.workers.dev']))).toContain('warning cache-without-domain routes[0]')
+    expect(codes(cached([], { kind: 'edge', hostnames: ['shop.me.workers.dev'] }))).toContain(
+      'warning cache-without-domain routes[0]',
+    )
+  })
+
+  test('on a domain of its own is fine, and so is whoever keeps nothing, or runs it on this machine', () => {
+    const found = [cached(['shop.example.com']), cached([]), cached(['shop.me.workers.dev'], web, false)].flatMap(codes)
+    expect(found.filter(each => each.includes('cache-without-domain'))).toEqual([])
+    expect(advise(parsed(cached(['shop.me.workers.dev'])), { variables: NONE, isLocal: true })).toEqual([])
+  })
+})
+
 describe('a pool behind a tcp listener', () => {
   test.each([80, 443, 8080, 50051])('that looks like HTTP (port %i) and has two endpoints is warned of', port => {
     const config = tcp({ endpoints: [`tcp://a.example.com:${port}`, `tcp://b.example.com:${port}`] })

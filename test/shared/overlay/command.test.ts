@@ -103,6 +103,22 @@ it('a split and an endpoint of a relay are changed by what their config declares
   expect(overlay.drains).toEqual([{ endpoint: 'far/away', base: 'c', since: 2_000 }])
 })
 
+it('what a relay declares otherwise than this config has it is refused: there is one entry for a name', () => {
+  const declared = { base: 'b', variants: [{ name: 'stable', weight: 1 }] }
+  expect(
+    change(table, emptyOverlay, { do: 'weight', split: 'shop', weights: { stable: 1 }, declared }, 1),
+  ).toMatchObject({
+    code: 'another-base',
+    message: 'the edge\'s config has split "shop" with other variants or weights',
+  })
+  expect(change(table, emptyOverlay, { do: 'drain', endpoint: 'stable/a', base: 'c' }, 1)).toMatchObject({
+    code: 'another-base',
+    message: 'the edge\'s config has endpoint "stable/a" with another address',
+  })
+  const { base } = after([{ do: 'drain', endpoint: 'stable/a' }]).drains[0]!
+  expect(after([{ do: 'drain', endpoint: 'stable/a', base }]).drains).toHaveLength(1)
+})
+
 it.each<[Command, string, string]>([
   [{ do: 'weight', split: 'shp', weights: {} }, 'unknown-split', 'Did you mean "shop"?'],
   [

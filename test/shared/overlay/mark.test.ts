@@ -1,14 +1,22 @@
 import { expect, it } from 'vitest'
+import type { ConfigInput } from '../../../shared/config/config.ts'
 import { markEndpoints } from '../../../shared/overlay/mark.ts'
 import { emptyOverlay, type Overlay } from '../../../shared/overlay/overlay.ts'
 import { markDown, markEjected, stateOf } from '../../../shared/pool/health.ts'
+import type { Table } from '../../../shared/table/table.ts'
 import { observedFor, tableOf } from '../../support/table.ts'
-import { after, config, table } from './config.ts'
+import { after, config, table as usual } from './config.ts'
 
-const here = { skewMs: 0, verdicts: true }
+const here: Parameters<typeof markEndpoints>[5] = { skewMs: 0, probes: 'elsewhere' }
 const now = 1_000_000
 
-function plane() {
+/** The config with a probe of the canaries. */
+function withProbe(probe: object, address = 'http://three.test'): ConfigInput {
+  const whole = config()
+  return { ...whole, pools: { ...whole.pools, canary: { endpoints: [{ name: 'c', address }], probe } } } as ConfigInput
+}
+
+function plane(table: Table = usual) {
   const observed = observedFor(table)
   const endpoints = table.pools.flatMap(pool => pool.endpoints)
   let before: Overlay | undefined
@@ -30,7 +38,7 @@ it('drains, ejections and verdicts are marked, and taken back with the entry', (
       { do: 'verdict', endpoint: 'canary/c', is: 'down' },
     ]),
   }
-  const ejected = after([{ do: 'eject', endpoint: 'stable/b', forMs: now }], table, overlay)
+  const ejected = after([{ do: 'eject', endpoint: 'stable/b', forMs: now }], usual, overlay)
   mark(ejected)
   expect(['stable/a', 'stable/b', 'canary/c', 'database/main'].map(id => state(id))).toEqual([
     'draining',
@@ -45,7 +53,7 @@ it('drains, ejections and verdicts are marked, and taken back with the entry', (
 
 it('what the plane found itself stays when the overlay says nothing of it', () => {
   const { mark, state, observed } = plane()
-  const pool = table.pools[0]!
+  const pool = usual.pools[0]!
   markEjected(observed, pool, pool.endpoints[0]!, now + 60_000)
   markDown(observed, pool, pool.endpoints[1]!)
   mark(after([{ do: 'eject', endpoint: 'stable/a', forMs: now }]))
@@ -56,14 +64,50 @@ it('what the plane found itself stays when the overlay says nothing of it', () =
 it('a plane whose clock is ahead ends an ejection when the others do', () => {
   const { mark, state } = plane()
   const skewMs = 40_000
-  mark(after([{ do: 'eject', endpoint: 'stable/a', forMs: now }]), { skewMs, verdicts: true })
+  mark(after([{ do: 'eject', endpoint: 'stable/a', forMs: now }]), { skewMs, probes: 'elsewhere' })
   expect([state('stable/a', now + skewMs), state('stable/a', now + skewMs + 1_000)]).toEqual(['ejected', 'up'])
 })
 
-it('where a plane probes for itself, verdicts of others say nothing', () => {
+it('of a pool that the plane probes for itself the verdicts of others say nothing', () => {
+  const probed = tableOf(withProbe({ kind: 'http' }))
+  const overlay = after([{ do: 'verdict', endpoint: 'canary/c', is: 'down' }], probed)
+  for (const [probes, is] of [
+    ['here', 'up'],
+    ['elsewhere', 'down'],
+  ] as const) {
+    const { mark, state } = plane(probed)
+    mark(overlay, { skewMs: 0, probes })
+    expect(state('canary/c')).toBe(is)
+  }
+  // Nobody here probes it: what is said elsewhere is all there is.
   const { mark, state } = plane()
-  mark(after([{ do: 'verdict', endpoint: 'canary/c', is: 'down' }]), { skewMs: 0, verdicts: false })
+  mark(after([{ do: 'verdict', endpoint: 'canary/c', is: 'down' }]), { skewMs: 0, probes: 'here' })
+  expect(state('canary/c')).toBe('down')
+})
+
+it('an endpoint that starts down is down until a probe elsewhere says otherwise, and again when it says so no more', () => {
+  const starting = tableOf(withProbe({ kind: 'http', startDown: true }))
+  const { mark, state, observed } = plane(starting)
+  mark(emptyOverlay)
+  expect([state('canary/c'), state('stable/a')]).toEqual(['down', 'up'])
+  const up = after([{ do: 'verdict', endpoint: 'canary/c', is: 'up' }], starting)
+  // What is known already is not what is new.
+  expect(up.verdicts).toMatchObject([{ is: 'up', at: 1_000 }])
+  mark(up)
   expect(state('canary/c')).toBe('up')
+  // It has been up since the verdict, not since this plane heard of it.
+  expect(observed.upSince[starting.slots.get('canary/c')!]).toBe(1_000)
+  mark(emptyOverlay)
+  expect(state('canary/c')).toBe('down')
+  // Another deploy has another address there: what was said of the one before says nothing of it.
+  const moved = tableOf(withProbe({ kind: 'http', startDown: true }, 'http://moved.test'))
+  const there = plane(moved)
+  there.mark(up)
+  expect(there.state('canary/c')).toBe('down')
+  // The relay's own probe says it there.
+  const relay = plane(starting)
+  relay.mark(emptyOverlay, { skewMs: 0, probes: 'here' })
+  expect(relay.state('canary/c')).toBe('up')
 })
 
 it('an entry made for another address marks nothing', () => {

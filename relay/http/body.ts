@@ -34,8 +34,10 @@ export class Body {
   bytes = 0
   state: 'open' | 'whole' | 'broken' | 'cancelled' = 'open'
   trailers: Fields | undefined
-  /** When the last of it came; `performance.now()`. */
+  /** When the last of it came, or whoever takes it last made room; `performance.now()`. */
   movedAt = 0
+  /** Nobody takes more of it for now: that nothing comes is not for its producer to answer. */
+  isHeld = true
   /** Sees each chunk that goes by, beside whoever takes it. */
   private watcher: Watcher | undefined
   /** Is told when it is whole, broken or cancelled. */
@@ -106,6 +108,7 @@ export class Body {
   rewind(): boolean {
     if (this.handedBytes > this.mostHanded || this.state === 'cancelled') return false
     this.sink = undefined
+    this.isHeld = true
     this.early.unshift(...this.handed)
     this.earlyBytes += this.handedBytes
     this.handed = []
@@ -117,13 +120,18 @@ export class Body {
     this.handedBytes += chunk.length
     if (this.handedBytes <= this.mostHanded) this.handed.push(chunk)
     else if (this.handed.length > 0) this.handed = []
-    return sink.write(chunk)
+    const mayGoOn = sink.write(chunk)
+    this.isHeld = !mayGoOn
+    return mayGoOn
   }
 
   /** From here on all of it goes there, and nowhere else. */
   sendTo(sink: Sink): void {
     this.sink = sink
+    this.isHeld = false
     sink.onDrain = () => {
+      this.isHeld = false
+      this.movedAt = performance.now()
       // Of a body that is over the connection may carry another one already.
       if (this.state === 'open') this.producer.resumeReading()
     }
@@ -159,14 +167,30 @@ export class Body {
   }
 }
 
-/** Reads a body of at most so many bytes whole. */
-export function readWhole(body: Body): Promise<Buffer | 'broken'> {
+/**
+ * Reads a short body whole.
+ *
+ * @param idleMs `late` when nothing of it came for so long
+ */
+export function readWhole(body: Body, idleMs: number): Promise<Buffer | 'broken' | 'late'> {
   return new Promise(resolve => {
     const chunks: Buffer[] = []
+    const began = performance.now()
+    let timer: NodeJS.Timeout | undefined
+    const done = (outcome: Buffer | 'broken' | 'late') => {
+      clearTimeout(timer)
+      resolve(outcome)
+    }
+    const look = () => {
+      const leftMs = Math.max(began, body.movedAt) + idleMs - performance.now()
+      if (leftMs > 1) timer = setTimeout(look, leftMs)
+      else done('late')
+    }
+    timer = setTimeout(look, idleMs)
     body.sendTo({
       write: chunk => chunks.push(chunk) > 0,
-      end: () => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
-      abort: () => resolve('broken'),
+      end: () => done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
+      abort: () => done('broken'),
       onDrain: nothing,
     })
   })

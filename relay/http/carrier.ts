@@ -9,6 +9,7 @@ import {
   isAnswered,
   type TryEnd,
 } from '../../shared/attempt/tries.ts'
+import type { Reason } from '../../shared/decide/reason.ts'
 import { countTry, type HttpMetrics } from '../../shared/metrics/http-metrics.ts'
 import { learn, type Observed, settle } from '../../shared/pool/observed.ts'
 import type { Endpoint, Pool } from '../../shared/pool/pool.ts'
@@ -71,15 +72,16 @@ export class RelayCarrier implements Carrier<EndpointAnswer> {
   /** What it is worth is learned at the headers; the claim ends with the body. */
   settle(endpoint: Endpoint, end: TryEnd<EndpointAnswer>, isRetry: boolean): void {
     const { observed, metrics } = this.carriage
-    countTry(metrics(), this.pool, endpoint, end.outcome, isRetry)
+    const isDawdler = !isAnswered(end) && end.reason === 'http_request_timeout'
+    countTry(metrics(), this.pool, endpoint, isDawdler ? 'cancelled' : end.outcome, isRetry)
     if (!isAnswered(end)) {
-      // Our own shortage says nothing about the endpoint.
-      const verdict = end.reason === 'relay_exhausted' ? 'neutral' : verdictOf(end.outcome)
+      // Our own shortage, and a client that dawdles, say nothing about the endpoint.
+      const verdict = blameless.has(end.reason) ? 'neutral' : verdictOf(end.outcome)
       this.release(endpoint, verdict, end.outcome === 'timeout' ? end.ms : -1, end.at)
       return
     }
     const verdict = verdictOf(end.outcome)
-    if (verdict !== 'neutral') learn(observed, this.pool, endpoint, verdict, end.ms, end.at)
+    if (verdict !== 'neutral') learn(observed, this.pool, endpoint, verdict, end.tookMs ?? end.ms, end.at)
     const { body, upgraded } = end.response
     const over = () => this.release(endpoint, 'neutral', -1, this.carriage.now())
     if (upgraded !== undefined) upgraded.socket.once('close', over)
@@ -174,6 +176,7 @@ class Asking implements Asked<EndpointAnswer>, Asker {
       outcome: this.question.isCall ? countedStatus(response) : response.status,
       response,
       ms: this.elapsed(),
+      tookMs: roundMs(performance.now() - this.since),
       at: this.carrier.now(),
     }
     this.resolve(answered)
@@ -197,16 +200,26 @@ class Asking implements Asked<EndpointAnswer>, Asker {
     if (!this.isOver) this.carrier.onInform(status, fields)
   }
 
-  /** While the client is still sending, its slowness is not the endpoint's: time counts from the last byte of it. */
+  /** When its time began: while the client is still sending, how long that takes is not the endpoint's doing. */
+  private get since(): number {
+    const { upload } = this.question
+    return upload.kind === 'stream' ? Math.max(this.began, upload.body!.movedAt) : this.began
+  }
+
   private late(): void {
     const { upload, isTimed } = this.question
-    const movedAt = upload.kind === 'stream' && !isTimed ? upload.body!.movedAt : 0
-    const leftMs = Math.max(this.began, movedAt) + this.timeoutMs - performance.now()
+    const leftMs = (isTimed ? this.began : this.since) + this.timeoutMs - performance.now()
     if (leftMs > 1) {
       this.timer = setTimeout(() => this.late(), leftMs)
       return
     }
-    this.failed({ failure: 'timeout', reason: 'http_response_timeout', says: undefined, isNothingWritten: false })
+    const { body } = upload
+    const isClients = !isTimed && body !== undefined && body.state === 'open' && !body.isHeld
+    this.failed(
+      isClients
+        ? { failure: 'reset', reason: 'http_request_timeout', says: undefined, isNothingWritten: false }
+        : { failure: 'timeout', reason: 'http_response_timeout', says: undefined, isNothingWritten: false },
+    )
     this.call?.cancel()
   }
 
@@ -225,3 +238,5 @@ class Asking implements Asked<EndpointAnswer>, Asker {
 }
 
 function nothing(): void {}
+
+const blameless: ReadonlySet<Reason> = new Set(['relay_exhausted', 'http_request_timeout'])

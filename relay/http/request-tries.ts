@@ -111,9 +111,10 @@ async function readUpload(request: LiveRequest, { rule }: ForwardDecision): Prom
   if (length === undefined || length > rule.retry.maxBufferBytes) {
     return { kind: 'stream', bytes: undefined, body, length }
   }
-  const bytes = body.takeWhole() ?? (await readWhole(body))
-  if (bytes !== 'broken') return { kind: 'bytes', bytes, body: undefined, length: bytes.length }
-  if (!request.exchange.isGone) {
+  const bytes = body.takeWhole() ?? (await readWhole(body, rule.timeouts.tryMs))
+  if (typeof bytes !== 'string') return { kind: 'bytes', bytes, body: undefined, length: bytes.length }
+  if (bytes === 'late') request.giveUp(request.decision as ForwardDecision, 'http_request_timeout')
+  else if (!request.exchange.isGone) {
     const spoiled = request.exchange.malformed
     request.giveUp(request.decision as ForwardDecision, 'http_request_error', spoiled?.status ?? 400, spoiled?.details)
   }

@@ -43,6 +43,8 @@ export interface AnsweredTry<Answer> {
   readonly outcome: number
   readonly response: Answer
   readonly ms: number
+  /** Of that, what is the endpoint's doing and not its client's; undefined: all of it. */
+  readonly tookMs?: number
   readonly at: number
 }
 

@@ -56,6 +56,11 @@ export const reasons = {
     isRegistered: true,
     says: 'The endpoint did not answer within the time for a try or for the request.',
   },
+  http_request_timeout: {
+    status: 408,
+    isRegistered: false,
+    says: 'Nothing came of the body of the request for the time of a try, and it is not whole.',
+  },
   http_upgrade_failed: { status: 502, isRegistered: true, says: 'The endpoint did not switch protocols as asked.' },
   http_protocol_error: {
     status: 502,

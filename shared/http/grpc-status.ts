@@ -114,6 +114,7 @@ const UNAUTHENTICATED = 16
 /** Where the HTTP status alone would say something else. */
 const refusals: Partial<Record<Reason, number>> = {
   http_response_timeout: DEADLINE_EXCEEDED,
+  http_request_timeout: DEADLINE_EXCEEDED,
   connection_limit_reached: RESOURCE_EXHAUSTED,
   relay_exhausted: RESOURCE_EXHAUSTED,
   queue_full: RESOURCE_EXHAUSTED,

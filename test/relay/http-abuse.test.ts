@@ -133,7 +133,7 @@ describe('HTTP/2', () => {
     await client.send(frame(types.data, 0, 1, Buffer.from('x')))
     const answer = await client.seen(({ type, stream }) => type === types.headers && stream === 1)
     expect(answer).toBeDefined()
-    expect(await door.requested()).toMatchObject({ status: 504, reason: 'http_response_timeout' })
+    expect(await door.requested()).toMatchObject({ status: 408, reason: 'http_request_timeout' })
   })
 })
 

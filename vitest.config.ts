@@ -11,8 +11,5 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: more workers only make the tests with real servers wait for each other.
     maxWorkers: 2,
-    // Where nobody watches, a test that failed has two more turns: some hold real servers and clocks to each other, and a
-    // machine may stand still for a second. Whoever works on a test has it fail at once.
-    retry: process.env['CI'] === undefined ? 0 : 2,
   },
 })

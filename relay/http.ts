@@ -10,6 +10,7 @@ import type { FlowListener } from '../shared/table/table.ts'
 import type { Counted } from './address-counts.ts'
 import { admitAddress, admitPace, leaveAddress } from './admission.ts'
 import { mustCarry, readCarriedFrom } from './carried.ts'
+import { mayAsk } from './descriptors.ts'
 import { type Door, listenOn } from './door.ts'
 import { readFacts } from './facts.ts'
 import { keepAliveMs } from './forward.ts'
@@ -61,6 +62,11 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, gate: Gat
     },
   }
 
+  function overLimit(now: number): Reason | undefined {
+    const tooFast = admitPace(gate, place, now)
+    return tooFast ?? (mayAsk(plane.shared.descriptors, mine.size) ? undefined : 'relay_exhausted')
+  }
+
   async function accept(socket: Socket): Promise<void> {
     const { shared } = plane
     const acceptedAt = performance.now()
@@ -74,7 +80,7 @@ export function openHttpDoor(plane: HttpPlane, listener: FlowListener, gate: Gat
     gate.come()
     socket.on('error', nothing)
     const hasEntered = gate.enter(place.maxConnections)
-    const over = hasEntered ? admitPace(gate, place, now) : 'connection_limit'
+    const over = hasEntered ? overLimit(now) : 'connection_limit'
     if (over !== undefined) {
       if (hasEntered) gate.leave()
       gate.refuse()

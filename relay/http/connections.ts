@@ -14,16 +14,21 @@ import { Http2Endpoint } from './http2-endpoint.ts'
 export class Connections {
   private readonly byId = new Map<string, EndpointConnections>()
   private readonly poolTls: () => PoolTls
+  private readonly mayConnect: () => boolean
 
-  /** @param poolTls of now; a reload has another one */
-  constructor(poolTls: () => PoolTls) {
+  /**
+   * @param poolTls of now; a reload has another one
+   * @param mayConnect whether there is a descriptor for one more
+   */
+  constructor(poolTls: () => PoolTls, mayConnect: () => boolean) {
     this.poolTls = poolTls
+    this.mayConnect = mayConnect
   }
 
   ask(pool: Pool, endpoint: Endpoint, question: Question, asker: Asker, connectMs: number): Call {
     let connections = this.byId.get(endpoint.id)
     if (connections === undefined) {
-      connections = new EndpointConnections(pool, endpoint, this.poolTls)
+      connections = new EndpointConnections(pool, endpoint, this.poolTls, this.mayConnect)
       this.byId.set(endpoint.id, connections)
     }
     return connections.ask(question, asker, connectMs)
@@ -50,6 +55,7 @@ class EndpointConnections {
   private pool: Pool
   private endpoint: Endpoint
   private readonly poolTls: () => PoolTls
+  private readonly mayConnect: () => boolean
   /** The one used last is used next, so that those beyond what is needed grow old. */
   private readonly idle: Http1Endpoint[] = []
   private sessions: Http2Endpoint[] = []
@@ -61,10 +67,11 @@ class EndpointConnections {
   private tlsSession: Buffer | undefined
   private isClosed = false
 
-  constructor(pool: Pool, endpoint: Endpoint, poolTls: () => PoolTls) {
+  constructor(pool: Pool, endpoint: Endpoint, poolTls: () => PoolTls, mayConnect: () => boolean) {
     this.pool = pool
     this.endpoint = endpoint
     this.poolTls = poolTls
+    this.mayConnect = mayConnect
     this.protocol = protocolOf(endpoint)
   }
 
@@ -204,6 +211,10 @@ class EndpointConnections {
     connectMs: number,
     done: (socket: Socket | undefined, failure: Failure | undefined) => void,
   ): () => void {
+    if (!this.mayConnect()) {
+      const late = setImmediate(() => done(undefined, failure('connect-failure', 'relay_exhausted', 'EMFILE', true)))
+      return () => clearImmediate(late)
+    }
     const { host, port, scheme, ip } = this.endpoint.address
     const raw = netConnect({
       ...(scheme === 'unix' ? { path: host } : { host: ip ?? host, port, lookup: unresolved }),

@@ -13,6 +13,7 @@ import {
   sumHttpMetrics,
 } from '../../shared/metrics/http-metrics.ts'
 import type { Table } from '../../shared/table/table.ts'
+import { mayConnect } from '../descriptors.ts'
 import type { Plane } from '../door.ts'
 import { highest } from '../reload.ts'
 import { callNext } from '../waiting.ts'
@@ -54,7 +55,10 @@ export class HttpPlane {
     this.store = new AnswerStore(cacheBytes)
     this.seen = openSeen(shared.observed, sizeOf(shared.table))
     this.metrics = openHttpMetrics(shared.table)
-    this.connections = new Connections(() => shared.poolTls)
+    this.connections = new Connections(
+      () => shared.poolTls,
+      () => mayConnect(shared.descriptors),
+    )
     this.carriage = {
       observed: shared.observed,
       metrics: () => this.metrics,

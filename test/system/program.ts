@@ -34,8 +34,7 @@ export async function relayProgram(
   { args = [], openFiles }: { readonly args?: readonly string[]; readonly openFiles?: number } = {},
 ): Promise<Program> {
   const file = join(temporary(), 'routes.json')
-  // Of few descriptors each thread would take a part for itself.
-  writeFileSync(file, JSON.stringify(openFiles === undefined ? config : { threads: 1, ...config }))
+  writeFileSync(file, JSON.stringify(config))
   const command = [join(repository, 'cli/fourseven.js'), 'relay', file, '--json', '--no-watch']
   const shell = `${openFiles === undefined ? '' : `ulimit -n ${openFiles}; `}exec "$0" "$@"`
   const child = spawn('sh', ['-c', shell, process.execPath, ...command, '--operator', '127.0.0.1:0', ...args], {

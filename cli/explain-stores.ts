@@ -14,8 +14,8 @@ export function renderStores({ cache, compress }: Stores): string[] {
 
 function cacheLines(cache: CacheExplanation | undefined): string[] {
   if (cache === undefined) return []
-  const { key, request, answer } = cache
-  const lines = [paint('bold', 'Cache'), `  key ${key}`, `  ${request}`]
+  const { key, keptIn, request, answer } = cache
+  const lines = [paint('bold', 'Cache'), `  key ${key}`, `  kept in ${keptIn}`, `  ${request}`]
   if (answer === undefined) return [...lines, "  give --answer to see what becomes of an endpoint's answer"]
   if (!answer.isStored) return [...lines, `  not stored: ${answer.why}`]
   const { freshForS, staleWhileRevalidateS, staleIfErrorS, vary, tags, next } = answer

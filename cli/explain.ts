@@ -11,6 +11,7 @@ import { decideHttp } from '../shared/decide/http.ts'
 import { type Exchanged, explainCache, explainCompress } from '../shared/explain/cache.ts'
 import { explainFlow, type FlowExplanation } from '../shared/explain/flow.ts'
 import { explainAtDoor, explainHttp, type Sending } from '../shared/explain/http.ts'
+import { encodingsAt } from '../shared/http/compress.ts'
 import { isGrpc } from '../shared/http/grpc-status.ts'
 import { refusalOf } from '../shared/http/refuse.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
@@ -175,7 +176,8 @@ async function explainRequest(
       : []),
   ]
   for (const note of notes) console.error(`note: ${note}`)
-  const stores = atDoor === undefined ? storesOf(table, ready.observed, facts, request, options) : {}
+  const stores =
+    atDoor === undefined ? storesOf(table, ready.observed, facts, request, options, listener !== undefined) : {}
   if (options.json === true) console.log(JSON.stringify({ ...explanation, ...stores, notes }, null, 2))
   else console.log([renderHttpExplanation(explanation), ...renderStores(stores)].join('\n'))
   return EXIT.ok
@@ -198,6 +200,7 @@ function storesOf(
   facts: DoorFacts,
   request: Request,
   options: RequestOptions,
+  isAtRelay: boolean,
 ): Stores {
   const decision = decideHttp(table, facts, observed, options.draw)
   if (decision.do !== 'forward' && decision.do !== 'reply') return {}
@@ -214,8 +217,8 @@ function storesOf(
       : undefined,
     now: facts.now,
   }
-  const cache = explainCache(rule, variant, exchanged)
-  const compress = explainCompress(rule, exchanged, ['br', 'gzip'])
+  const cache = explainCache(rule, variant, isAtRelay ? table.cacheStore : undefined, exchanged)
+  const compress = explainCompress(rule, exchanged, encodingsAt[isAtRelay ? 'http' : 'edge'])
   return { ...(cache && { cache }), ...(compress && { compress }) }
 }
 

@@ -62,7 +62,8 @@ async function startRelayPart(
       edge === undefined || token === '' ? {} : { overlay: { url: `http://${placeText(edge)}${OVERLAY_PATH}`, token } }
     const cookieKeys = splitKeys(variables['FOURSEVEN_COOKIE_KEY'] ?? '')
     const relay = await startRelay({
-      config: part,
+      // A folder of answers is that of the relay in service.
+      config: { ...part, cacheStore: { ...part.cacheStore, disk: undefined } },
       variables,
       cookieKeys,
       ...overlay,

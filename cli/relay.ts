@@ -127,6 +127,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
       onThread: event => report.line(JSON.stringify(event)),
       ...(overlay === undefined ? {} : { overlay }),
       onOverlay: event => report.line(JSON.stringify(event)),
+      onDisk: event => report.line(JSON.stringify(event)),
       onName: event => report.line(JSON.stringify(event)),
       onProblem: problem => sayProblem(report, problem, read.file),
     })
@@ -301,6 +302,8 @@ const OF_THE_MACHINE: readonly string[] = [
   'no-capability',
   'no-interface',
   'kernel-refused',
+  'cache-disk-in-use',
+  'cache-disk-unusable',
 ]
 
 const EXAMPLES = `

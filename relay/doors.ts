@@ -10,6 +10,7 @@ import { type Door, openDoor, type Plane } from './door.ts'
 import type { Flow } from './flow.ts'
 import type { Host } from './forward.ts'
 import { Gate, type GateMemory } from './gate.ts'
+import type { DiskFound, DiskPlace } from './http/disk-store.ts'
 import { HttpPlane, type RelayRequestRecord } from './http/plane.ts'
 import type { LiveRequest } from './http/request.ts'
 import { openHttpDoor } from './http.ts'
@@ -32,6 +33,8 @@ export interface DoorsOptions {
   /** The first signs cookies, all are believed; empty: they are not signed. */
   readonly cookieKeys: readonly string[]
   readonly onProblem: (problem: Problem) => void
+  /** What is wrong with the disk that answers are stored on, which this thread alone sees. */
+  readonly onDiskProblem: (problem: Problem) => void
   /** The same in every thread: sessions of TLS that began in one are resumed in another. */
   readonly ticketSecret: Uint8Array
   /** The number of this thread, from 0, and how many there are. */
@@ -65,6 +68,7 @@ export class Doors {
   /** By listener name. */
   readonly open = new Map<string, Door>()
   private readonly onProblem: (problem: Problem) => void
+  private readonly onDiskProblem: (problem: Problem) => void
   private readonly ticketSecret: Uint8Array
   private tls: OpenTls
   private prepared: { readonly table: Table; readonly tls: OpenTls } | undefined
@@ -76,6 +80,7 @@ export class Doors {
     this.thread = options.thread
     this.ticketSecret = options.ticketSecret
     this.onProblem = onProblem
+    this.onDiskProblem = options.onDiskProblem
     this.tls = tls
     const { poolTls } = tls
     const waiting = openWaitingRooms(options.far)
@@ -95,7 +100,7 @@ export class Doors {
         if (this.isOver) for (const done of this.plane.onceOver) done()
       },
     }
-    this.http = new HttpPlane(this.plane, options.cookieKeys, options.onRequest)
+    this.http = new HttpPlane(this.plane, options.cookieKeys, options.onRequest, options.thread === 0)
     this.looking = setInterval(() => {
       for (const flow of this.plane.flows) flow.look()
       const now = performance.now()
@@ -190,6 +195,17 @@ export class Doors {
     this.http.bans = bans
   }
 
+  /** Stored answers stand there too from now on; resolves when those that are there are known. */
+  useDisk(place: DiskPlace): Promise<DiskFound> {
+    this.http.disk = place
+    return this.http.store.useDisk(place, this.plane.host.now, error => this.onDiskProblem(diskTrouble(place, error)))
+  }
+
+  /** Another relay may have the disk when this resolves. */
+  leaveDisk(): Promise<void> {
+    return this.http.store.leaveDisk()
+  }
+
   /** Ends the flows that are on this endpoint. */
   cut(endpointId: string): void {
     for (const flow of this.plane.flows) if (flow.endpoint?.id === endpointId) flow.cut('drained')
@@ -244,6 +260,7 @@ export class Doors {
   /** After `finish`: nothing is heard any more, and nothing is held. */
   async end(): Promise<void> {
     this.http.connections.close()
+    await this.http.store.settled()
     for (const door of this.open.values()) await door.close()
     clearInterval(this.looking)
     for (const timer of this.timers) clearTimeout(timer)
@@ -273,6 +290,16 @@ export class Doors {
       const timer = setTimeout(done, ms)
       onceOver.add(done)
     })
+  }
+}
+
+function diskTrouble({ folder }: DiskPlace, { message }: Error): Problem {
+  return {
+    severity: 'warning',
+    code: 'cache-disk-trouble',
+    path: 'cacheStore.disk.path',
+    message: `an answer could not be kept in ${folder}: ${message}`,
+    mend: 'Look at the disk: whether it is full, and whether this user may write there.',
   }
 }
 

@@ -25,6 +25,16 @@ export interface ThreadEvent {
   readonly why: string | null
 }
 
+/** What was stored on disk is known, and from now on more is stored there. */
+export interface DiskEvent {
+  /** ISO 8601 in UTC. */
+  readonly time: string
+  readonly event: 'cache_disk_ready'
+  /** Found there, with what divides them, and the room that they take. */
+  readonly answers: number
+  readonly bytes: number
+}
+
 export function relayEvent(
   event: RelayEvent['event'],
   pool: Pool,

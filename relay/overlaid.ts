@@ -68,13 +68,20 @@ export class Overlaid {
     this.overlay = overlay
     this.skewMs = skewMs
     this.mark(before)
-    void this.host.onBans(this.bans())
+    // What goes wrong with it is said there.
+    this.host.onBans(this.bans()).catch(() => {})
     return isOther
   }
 
   /** Forgets answers that this relay has stored; resolves when every thread has. */
   purge(of: PurgeOf): Promise<void> {
     this.ownBans = addBan(this.ownBans, { of, at: this.host.now() }, overlayBounds.bans)
+    return this.host.onBans(this.bans())
+  }
+
+  /** Purges that were in force here before. */
+  recall(bans: readonly Ban[]): Promise<void> {
+    for (const ban of bans) this.ownBans = addBan(this.ownBans, ban, overlayBounds.bans)
     return this.host.onBans(this.bans())
   }
 

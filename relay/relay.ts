@@ -16,10 +16,11 @@ import { compile } from '../shared/table/compile.ts'
 import { difference } from '../shared/table/difference.ts'
 import type { FlowListener, Table } from '../shared/table/table.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
+import { type CacheDisk, diskInUse, diskStays, openCacheDisk, prepareFolder, unusableDisk } from './cache-disk.ts'
 import type { ListenerCounts, Plane } from './door.ts'
 import { type GivenSession, openDoors } from './doors.ts'
 import { createDrains } from './drain.ts'
-import type { RelayEvent, ThreadEvent } from './event.ts'
+import type { DiskEvent, RelayEvent, ThreadEvent } from './event.ts'
 import { type Host, thisHost } from './forward.ts'
 import type { RelayRequestRecord } from './http/plane.ts'
 import type { KernelEvent } from './kernel/event.ts'
@@ -52,6 +53,8 @@ export interface RelayOptions {
   readonly onThread?: (event: ThreadEvent) => void
   /** Called when a name of endpoints has other addresses, or stops resolving. */
   readonly onName?: (event: NameEvent) => void
+  /** Called when the stored answers on disk are known, and others are stored there too. */
+  readonly onDisk?: (event: DiskEvent) => void
   /** Called when something happens to forwarding by the kernel. */
   readonly onKernel?: (event: KernelEvent) => void
   /** How names of endpoints become addresses. Default: DNS, then the system. */
@@ -192,6 +195,17 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   await names.follow(namesIn(compile(part, variables)))
   const table = compile(part, variables, undefined, names.addresses)
   const host = { ...thisHost, ...options.host }
+  const diskWanted = part.cacheStore.disk
+  const diskWait = new AbortController()
+  let disk: CacheDisk | undefined
+  if (diskWanted !== undefined) {
+    const opened = await openAtOnce(diskWanted.path, options.inherited !== undefined, host.now)
+    if (opened !== undefined && 'code' in opened) {
+      names.stop()
+      throw new ConfigError([opened])
+    }
+    disk = opened
+  }
   const threads = options.threads ?? threadsOf(part, options)
   const observed = createObserved({
     slots: Math.max(table.slots.size, roomForEndpoints),
@@ -211,12 +225,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     onRequest: options.onRequest ?? nothing,
     cookieKeys,
     onProblem,
+    onDiskProblem: onProblem,
     ticketSecret,
     thread: 0,
     threads,
   })
   if ('length' in home) {
     names.stop()
+    disk?.leave()
     throw new ConfigError(home)
   }
   const { plane } = home
@@ -227,6 +243,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           ticketSecret,
           cookieKeys,
           onEvent: options.onThread ?? nothing,
+          onProblem,
         })
   let places: ReadonlyMap<string, Place> = new Map()
   /** Listeners on inherited sockets, until `adoptSessions`. */
@@ -271,6 +288,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   if (problems.length === 0) problems = await kernel.follow(table, 0)
   if (problems.length > 0) {
     names.stop()
+    disk?.leave()
     await doors.stop(0)
     await kernel.stop(false)
     for (const place of first.taken.values()) leavePlace(place)
@@ -289,7 +307,16 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     now: host.now,
     drains,
     onEvent,
-    onBans: doors.ban,
+    onBans: async bans => {
+      await doors.ban(bans)
+      try {
+        disk?.remember(bans)
+      } catch (error) {
+        const { message } = error as Error
+        onProblem({ ...unusableDisk(disk!.folder, message), severity: 'warning' })
+        throw new Error(`the purge holds until this relay ends and could not be written down: ${message}`)
+      }
+    },
   })
   /** The same config, with the addresses that its names have now. No flow is ended: DNS speaks of new ones. */
   const renew = async () => {
@@ -311,6 +338,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   const takeOverlay = async (overlay: Overlay, skewMs: number) => {
     if (!isRunning) return
     const isOther = overlaid.take(overlay, skewMs)
+    overlayWasRead()
     if (isOther) {
       const after = overlaid.over(overlaid.table)
       for (const problem of (await doors.prepare(after)).problems) onProblem(problem)
@@ -331,6 +359,23 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     source: reader?.reading() ?? null,
     overlay: overlaid.overlay,
   })
+  let overlayWasRead = nothing
+  const untilOverlayRead =
+    options.overlay === undefined
+      ? Promise.resolve()
+      : new Promise<void>(resolve => {
+          overlayWasRead = resolve
+        })
+  /** What is on disk is given when it is ours alone, and every purge since it was stored is known. */
+  const useDisk = async ({ path, bytes }: NonNullable<typeof diskWanted>) => {
+    disk ??= await openCacheDisk(path, { isPatient: true, stop: diskWait.signal, now: host.now })
+    await untilOverlayRead
+    await overlaid.recall(disk!.bans())
+    const found = await doors.useDisk({ folder: path, maxBytes: bytes })
+    if (found !== undefined) {
+      options.onDisk?.({ time: new Date(host.now()).toISOString(), event: 'cache_disk_ready', ...found })
+    }
+  }
   /** Those that are not resolved too, which the table may have left out. */
   const wanted = () => namesIn(compile(part, variables))
   const prepare = async (config: Config, given: Variables): Promise<{ part: Config; table: Table }> => {
@@ -371,6 +416,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     part = nextPart
     variables = given
     if (part.threads !== wantedThreads) onProblem(threadsStay(threads))
+    if (JSON.stringify(part.cacheStore.disk) !== JSON.stringify(diskWanted)) onProblem(diskStays())
     for (const problem of await acceptAll(exchanged.taken)) onProblem(problem)
     for (const [name, place] of exchanged.leaving) {
       // The door of a listener that moved closed when its new one opened.
@@ -379,6 +425,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     }
     doors.drainGone(drainMs)
     return foreseen
+  }
+  const leaveDisk = async () => {
+    await doors.leaveDisk()
+    disk?.leave()
   }
   let turn: Promise<unknown> = Promise.resolve()
   /** One after the other: two reloads at once would take the same places. */
@@ -397,6 +447,11 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
           onOverlay: (overlay, skewMs) => void inTurn(() => takeOverlay(overlay, skewMs)),
           onTrouble: why => sayOverlay(why === undefined ? 'overlay_read_again' : 'overlay_lost', why ?? null),
         })
+  if (diskWanted !== undefined) {
+    useDisk(diskWanted).catch(error => {
+      if (!diskWait.signal.aborted) onProblem(unusableDisk(diskWanted.path, (error as Error).message))
+    })
+  }
   return {
     pauseSessions: async () => {
       const sessions = await doors.pauseSessions()
@@ -453,6 +508,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     overlay: overlayState,
     stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver, onRefusing = nothing }) => {
       isRunning = false
+      diskWait.abort()
       names.stop()
       reader?.stop()
       probes.stop()
@@ -465,9 +521,27 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       }
       await stopped
       onRefusing()
+      if (isHandedOver) await leaveDisk()
       await doors.stop(drainMs)
+      disk?.leave()
       await kernel.stop(leavesKernel)
     },
+  }
+}
+
+/** Undefined for a relay that takes over: the one before may still have it, and this one need not wait. */
+async function openAtOnce(
+  folder: string,
+  isTakeover: boolean,
+  now: () => number,
+): Promise<CacheDisk | Problem | undefined> {
+  const unusable = prepareFolder(folder)
+  if (unusable !== undefined || isTakeover) return unusable
+  try {
+    const opened = await openCacheDisk(folder, { isPatient: false, stop: AbortSignal.abort(), now })
+    return opened ?? diskInUse(folder)
+  } catch (error) {
+    return unusableDisk(folder, (error as Error).message)
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import type { Problem } from '../shared/config/problem.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import { createHeld, giveBack, type Observed } from '../shared/pool/observed.ts'
 import type { Table } from '../shared/table/table.ts'
@@ -30,6 +31,7 @@ export interface Surroundings {
   readonly onRecord: (record: FlowRecord) => void
   readonly onRequest: (record: RelayRequestRecord) => void
   readonly onEvent: (event: ThreadEvent) => void
+  readonly onProblem: (problem: Problem) => void
 }
 
 type Said =
@@ -37,6 +39,7 @@ type Said =
   | { readonly isReady: true }
   | { readonly records: readonly FlowRecord[] }
   | { readonly requests: readonly RelayRequestRecord[] }
+  | { readonly problem: Problem }
   | QueueWish
 
 export class Thread {
@@ -83,6 +86,7 @@ export class Thread {
       ticketSecret,
       cookieKeys,
       bans: home.http.bans,
+      disk: number === 0 ? home.http.disk : undefined,
       queueLengths,
       link: links.expect(
         link => {
@@ -206,6 +210,7 @@ export class Thread {
   private hear(worker: Worker, said: Exclude<Said, { readonly isReady: true }>): void {
     if ('records' in said) for (const record of said.records) this.around.onRecord(record)
     else if ('requests' in said) for (const record of said.requests) this.around.onRequest(record)
+    else if ('problem' in said) this.around.onProblem(said.problem)
     else if ('answer' in said) {
       this.answers.get(said.answer)?.(said.value)
       this.answers.delete(said.answer)

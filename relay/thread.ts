@@ -9,6 +9,7 @@ import { type Doors, type GivenSession, openDoors } from './doors.ts'
 import { shareFlowIds } from './flow.ts'
 import { thisHost } from './forward.ts'
 import type { GateMemory } from './gate.ts'
+import type { DiskPlace } from './http/disk-store.ts'
 import type { RelayRequestRecord } from './http/plane.ts'
 import { liveFlows, passedOf } from './live.ts'
 import type { BoundHandle } from './place.ts'
@@ -28,6 +29,8 @@ export interface ThreadBirth {
   readonly ticketSecret: Uint8Array
   readonly cookieKeys: readonly string[]
   readonly bans: readonly Ban[]
+  /** Where stored answers stand on disk, for a thread that takes the place of one that had them. */
+  readonly disk: DiskPlace | undefined
   readonly queueLengths: SharedArrayBuffer
   readonly link: LinkAddress
 }
@@ -78,6 +81,7 @@ async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): P
     cookieKeys: birth.cookieKeys,
     // The main thread reads the same files and says what is wrong with them.
     onProblem: () => {},
+    onDiskProblem: problem => port.postMessage({ problem }),
     ticketSecret: birth.ticketSecret,
     thread: birth.thread,
     threads: birth.threads,
@@ -85,6 +89,7 @@ async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): P
   })
   if ('length' in doors) throw new Error(doors.map(({ message }) => message).join('; '))
   doors.ban(birth.bans)
+  if (birth.disk !== undefined) void doors.useDisk(birth.disk)
   const link = joinLink(birth.link, (number, handle) => void sockets.set(number, handle))
   const work = workOf(doors, link, () => {
     records.flush()
@@ -116,6 +121,8 @@ function workOf(doors: Doors, link: Promise<Link>, flushRecords: () => void) {
     discard: () => doors.discard(),
     commit: () => doors.commit(),
     drainGone: (drainMs: number) => doors.drainGone(drainMs),
+    useDisk: (place: DiskPlace) => doors.useDisk(place),
+    leaveDisk: () => doors.leaveDisk(),
     ban: (bans: readonly Ban[]) => doors.ban(bans),
     cut: (endpointId: string) => doors.cut(endpointId),
     stopAccepting: () => doors.stopAccepting(),

@@ -9,6 +9,7 @@ import type { ListenerCounts } from './door.ts'
 import type { Doors, GivenSession, Prepared } from './doors.ts'
 import type { ThreadEvent } from './event.ts'
 import { countsOf, createGate, type GateMemory } from './gate.ts'
+import type { DiskFound, DiskPlace } from './http/disk-store.ts'
 import { type FlowPage, liveFlows, mergePages, type OpenPassed, passedOf, sumPassed } from './live.ts'
 import type { Place } from './place.ts'
 import { mergeMoving } from './reload.ts'
@@ -37,6 +38,10 @@ export interface Crew {
   readonly drainGone: (drainMs: number) => void
   /** These purges, and no others, are in force in every thread when it resolves. */
   readonly ban: (bans: readonly Ban[]) => Promise<void>
+  /** Stored answers stand there too from now on; resolves with those that are there. Undefined: a thread has died. */
+  readonly useDisk: (place: DiskPlace) => Promise<DiskFound | undefined>
+  /** Another relay may have it when this resolves. */
+  readonly leaveDisk: () => Promise<void>
   readonly cut: (endpointId: string) => void
   /** Asked at once; resolves when no thread accepts any more. */
   readonly stopAccepting: () => Promise<void>
@@ -77,6 +82,8 @@ export function aloneWith(home: Doors): Crew {
     commit: async () => home.commit(),
     drainGone: drainMs => home.drainGone(drainMs),
     ban: async bans => home.ban(bans),
+    useDisk: place => home.useDisk(place),
+    leaveDisk: () => home.leaveDisk(),
     cut: id => home.cut(id),
     stopAccepting: async () => home.stopAccepting(),
     stop: async drainMs => {
@@ -103,7 +110,7 @@ export async function openThreads(
   home: Doors,
   count: number,
   observed: Observed,
-  shared: Pick<Surroundings, 'ticketSecret' | 'cookieKeys' | 'onEvent'>,
+  shared: Pick<Surroundings, 'ticketSecret' | 'cookieKeys' | 'onEvent' | 'onProblem'>,
 ): Promise<Crew> {
   const { plane } = home
   const links = await openLinks()
@@ -188,6 +195,15 @@ export async function openThreads(
     ban: async bans => {
       home.ban(bans)
       await ofAll(thread => thread.ask('ban', bans))
+    },
+    // Of all that have a store, the first serves every listener whose answers are stored.
+    useDisk: place => {
+      home.http.disk = place
+      return threads[0]!.ask('useDisk', place)
+    },
+    leaveDisk: async () => {
+      home.http.disk = undefined
+      await threads[0]!.ask('leaveDisk')
     },
     cut: id => {
       for (const thread of threads) void thread.ask('cut', id)

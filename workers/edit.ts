@@ -2,7 +2,7 @@
 
 import type { CompressConfig } from '../shared/config/parse-cache.ts'
 import type { ForwardDecision, HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
-import { encodingFor, setEncoded, setVaryEncoding } from '../shared/http/compress.ts'
+import { encodingFor, encodingsAt, setEncoded, setVaryEncoding } from '../shared/http/compress.ts'
 import * as shared from '../shared/http/edit.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
@@ -51,7 +51,7 @@ function copyOf(answer: Response, isRaw: boolean): Response {
  */
 function compress({ status, headers }: Response, rule: CompressConfig | undefined, request: Request): void {
   if (rule === undefined) return
-  const encoding = encodingFor(rule, request.method, status, headers, acceptedBy(request), ['br', 'gzip'])
+  const encoding = encodingFor(rule, request.method, status, headers, acceptedBy(request), encodingsAt.edge)
   if (encoding === undefined) return
   if (encoding !== 'vary') setEncoded(headers, encoding)
   setVaryEncoding(headers)

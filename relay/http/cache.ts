@@ -4,6 +4,7 @@ import { cacheStatus } from '../../shared/cache/cache-status.ts'
 import {
   type Asked,
   type CachePlane,
+  type CacheRequest,
   type CacheWord,
   type Conditions,
   type FromCache,
@@ -14,8 +15,10 @@ import type { WhyNotStored } from '../../shared/cache/storable.ts'
 import { removeHopByHop } from '../../shared/http/hop-by-hop.ts'
 import type { DoorFacts } from '../../shared/http/request-facts.ts'
 import type { HttpRule, HttpVariant } from '../../shared/table/table.ts'
+import type { StoredBody } from './answer-store.ts'
 import type { Body } from './body.ts'
 import type { EndpointAnswer } from './call.ts'
+import { DiskBody } from './disk-body.ts'
 import { Fields } from './fields.ts'
 import type { HttpPlane } from './plane.ts'
 
@@ -31,7 +34,10 @@ export type ThroughCache<Result> =
       readonly from: 'store'
       readonly status: number
       readonly fields: Fields
-      readonly bytes: Buffer | null
+      /** In memory, or read from disk as it is taken; null where there is none. */
+      readonly body: Buffer | Body | null
+      /** Of the part that is given. */
+      readonly length: number
       readonly tried: Result | undefined
       readonly cacheStatus: string
       readonly word: CacheWord
@@ -54,10 +60,20 @@ export async function answerThroughCache<Result>(
 ): Promise<ThroughCache<Result>> {
   const { store } = plane
   const { now } = plane.shared.host
+  const opened: DiskBody[] = []
+  /** What goes to the client; undefined as long as nobody knows. */
+  let given: StoredBody | null | undefined
+  const releaseOthers = () => {
+    if (given !== undefined) for (const body of opened.splice(0)) if (body !== given) body.release()
+  }
   const cache = rule.cache!
-  const cached: CachePlane<Buffer, Tried<Result>> = {
+  const cached: CachePlane<StoredBody, Tried<Result>> = {
     now,
-    look: async (key, said) => store.look(key, said),
+    look: async (key, said) => {
+      const found = await store.look(key, said)
+      if (typeof found === 'object' && found.body instanceof DiskBody) opened.push(found.body)
+      return found
+    },
     async ask(conditions, without): Promise<Asked<Tried<Result>>> {
       const requestedAt = now()
       const tried = await ask(fields => setConditions(fields, conditions, without))
@@ -75,32 +91,35 @@ export async function answerThroughCache<Result>(
       return undefined
     },
     async renew(key, stored, found) {
-      store.keep(key, stored, found.body, request)
+      store.renew(key, stored, found.body, request)
     },
     async forget(key) {
       store.forget(key)
     },
     drop: ({ answer }) => answer?.body?.cancel(),
-    release: nothing,
+    release: ({ body }) => (body instanceof DiskBody ? body.release() : undefined),
     // What is kept is kept beside the answer; nothing of it may be lost silently.
-    later: work => void work.catch(bug => process.emitWarning(bug as Error)),
+    later: work => void work.catch(bug => process.emitWarning(bug as Error)).finally(releaseOthers),
     soon,
   }
   const url = urlOf(facts)
-  const through: FromCache<Buffer, Tried<Result>> = await throughCache(
-    {
-      cache,
-      route: rule.route,
-      key: keyOf(rule, variant, url, request),
-      method: facts.method,
-      url,
-      fields: request,
-      bans: plane.bans,
-      waitMs: rule.timeouts.tryMs,
-    },
-    plane.cached,
-    cached,
-  )
+  const one: CacheRequest = {
+    cache,
+    route: rule.route,
+    key: keyOf(rule, variant, url, request),
+    method: facts.method,
+    url,
+    fields: request,
+    bans: plane.bans,
+    waitMs: rule.timeouts.tryMs,
+  }
+  let through: FromCache<StoredBody, Tried<Result>> | undefined
+  try {
+    through = await throughCache(one, plane.cached, cached)
+  } finally {
+    given = through?.from === 'store' && through.head.body !== 'none' ? through.body.body : null
+    releaseOthers()
+  }
   if (through.from === 'nowhere') return through
   const { word } = through
   const status = cacheStatus(through.did)
@@ -115,9 +134,23 @@ export async function answerThroughCache<Result>(
       if (name === 'set-cookie') fields.append(name, value)
     })
   }
-  const bytes =
-    head.body === 'none' ? null : head.body === 'whole' ? body.body : body.body.subarray(head.body[0], head.body[1] + 1)
-  return { from: 'store', status: head.status, fields, bytes, tried: asked?.answer.result, cacheStatus: status, word }
+  const [from, to] = typeof head.body === 'object' ? head.body : [0, body.bytes - 1]
+  return {
+    from: 'store',
+    status: head.status,
+    fields,
+    body: head.body === 'none' ? null : partOf(body.body, from, to),
+    length: to + 1 - from,
+    tried: asked?.answer.result,
+    cacheStatus: status,
+    word,
+  }
+}
+
+/** Both included. The whole of what is in memory is the very same object: its encoded form is known by it. */
+function partOf(body: StoredBody, from: number, to: number): Buffer | Body {
+  if (body instanceof DiskBody) return body.part(from, to)
+  return to + 1 - from === body.length ? body : body.subarray(from, to + 1)
 }
 
 function setConditions(fields: Fields, conditions: Conditions, without: readonly string[]): void {
@@ -153,8 +186,6 @@ async function soon(promise: Promise<void>, ms: number): Promise<void> {
   await Promise.race([promise, late])
   clearTimeout(timer)
 }
-
-function nothing(): void {}
 
 const none = new Fields()
 const empty = Buffer.alloc(0)

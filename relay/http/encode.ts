@@ -5,9 +5,6 @@ import zlib from 'node:zlib'
 import type { Encoding } from '../../shared/http/compress.ts'
 import { Body, type Sink } from './body.ts'
 
-/** What this door can encode, best first. */
-export const offered: readonly Encoding[] = ['zstd', 'br', 'gzip']
-
 /** The same body encoded as it comes. Each chunk is flushed: what the endpoint sent is not held back here. */
 export function encodedBody(source: Body, encoding: Encoding): Body {
   const encoder = streams[encoding]()

@@ -20,6 +20,7 @@ import { callNext } from '../waiting.ts'
 import { AnswerStore } from './answer-store.ts'
 import type { Carriage } from './carrier.ts'
 import { Connections } from './connections.ts'
+import type { DiskPlace } from './disk-store.ts'
 import type { HttpConnection } from './exchange.ts'
 import type { LiveRequest } from './request.ts'
 
@@ -40,19 +41,28 @@ export class HttpPlane {
   readonly carriage: Carriage
   /** Clients' connections. */
   readonly clients = new Set<HttpConnection>()
-  /** Stored answers. Each thread has its own. */
+  /** Stored answers. Each thread has its own, and the first one those on disk. */
   readonly store: AnswerStore
+  /** Where they stand on disk, once that may be used. */
+  disk: DiskPlace | undefined
   readonly cached = openCacheSeen()
   /** Purges in force. */
   bans: readonly Ban[] = []
   readonly cookieKeys: readonly string[]
   readonly onRequest: (record: RelayRequestRecord) => void
 
-  constructor(shared: Plane, cookieKeys: readonly string[], onRequest: (record: RelayRequestRecord) => void) {
+  /** @param isFirst this is the thread that stored answers on disk are of */
+  constructor(
+    shared: Plane,
+    cookieKeys: readonly string[],
+    onRequest: (record: RelayRequestRecord) => void,
+    isFirst: boolean,
+  ) {
     this.shared = shared
     this.cookieKeys = cookieKeys
     this.onRequest = onRequest
-    this.store = new AnswerStore(cacheBytes)
+    const { memoryBytes, disk } = shared.table.cacheStore
+    this.store = new AnswerStore(memoryBytes, disk !== undefined && isFirst)
     this.seen = openSeen(shared.observed, sizeOf(shared.table))
     this.metrics = openHttpMetrics(shared.table)
     this.connections = new Connections(
@@ -91,6 +101,7 @@ export class HttpPlane {
     growSeen(this.seen, sizeOf(table))
     this.metrics = carryHttpMetrics(this.metrics, table)
     this.connections.follow(table.pools)
+    this.store.resize(table.cacheStore.memoryBytes)
   }
 
   /** Of a request or a connection: who waits for all of them to be over is told when they are. */
@@ -106,6 +117,3 @@ export class HttpPlane {
 function sizeOf({ slots, poolIndexes }: Table): { slots: number; pools: number } {
   return { slots: highest(slots) + 1, pools: highest(poolIndexes) + 1 }
 }
-
-/** Of stored answers, in each thread. */
-const cacheBytes = 64 * 1_024 ** 2

@@ -2,10 +2,13 @@
 
 import type { Attempt } from '../../shared/attempt/tries.ts'
 import type { ForwardDecision, HttpDecision, ReplyDecision } from '../../shared/decide/decision.ts'
+import type { Encoding } from '../../shared/http/compress.ts'
 import { editAnswer } from '../../shared/http/edit.ts'
 import { pageInstead } from '../../shared/http/own-answer.ts'
+import { Body } from './body.ts'
 import { answerThroughCache, type ThroughCache } from './cache.ts'
-import { encodeWhole } from './encode.ts'
+import { encodedBody } from './encode.ts'
+import type { Fields } from './fields.ts'
 import type { LiveRequest } from './request.ts'
 import { tryEndpoints } from './request-tries.ts'
 
@@ -42,6 +45,7 @@ export async function forwardThroughCache(
   )
   if (exchange.isGone) {
     if (through.from === 'tries' && typeof through.tried === 'object') through.tried.response.body?.cancel()
+    if (through.from === 'store' && through.body instanceof Body) through.body.cancel()
     return
   }
   if (through.from === 'nowhere') {
@@ -58,7 +62,7 @@ export async function forwardThroughCache(
 /** A stored answer, as the client shall see it. */
 function passOnStored(
   request: LiveRequest,
-  { status, fields, bytes }: Extract<ThroughCache<unknown>, { from: 'store' }>,
+  { status, fields, body, length }: Extract<ThroughCache<unknown>, { from: 'store' }>,
   decision: ForwardDecision | ReplyDecision,
 ): void {
   const { exchange, facts, plane } = request
@@ -68,12 +72,29 @@ function passOnStored(
   editAnswer(fields, decision, undefined, facts, plane.shared.table, plane.cookieKeys)
   fields.append('cache-status', request.cacheStatus!)
   const encoding = page === undefined ? request.encodingOf(decision, status, fields) : undefined
-  if (bytes === null || encoding === undefined) {
-    exchange.answer(status, fields, page?.text ?? bytes)
-    return
+  if (body instanceof Body && page !== undefined) body.cancel()
+  if (page !== undefined) exchange.answer(status, fields, page.text)
+  else if (body instanceof Body) passOnFile(request, body, length, status, fields, encoding)
+  else if (body === null || encoding === undefined) exchange.answer(status, fields, body)
+  else {
+    Promise.resolve(plane.store.encoded(body, encoding)).then(
+      encoded => exchange.answer(status, fields, encoded),
+      () => exchange.abort(),
+    )
   }
-  encodeWhole(bytes, encoding).then(
-    encoded => exchange.answer(status, fields, encoded),
-    () => exchange.abort(),
-  )
+}
+
+/** One that is read from disk as it goes. */
+function passOnFile(
+  request: LiveRequest,
+  body: Body,
+  length: number,
+  status: number,
+  fields: Fields,
+  encoding: Encoding | undefined,
+): void {
+  request.answerBody = body
+  request.isBodyOurs = true
+  if (encoding === undefined) fields.set('content-length', String(length))
+  request.exchange.begin(status, fields, encoding === undefined ? body : encodedBody(body, encoding))
 }

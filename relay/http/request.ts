@@ -7,7 +7,7 @@ import { keysToForget } from '../../shared/cache/forget.ts'
 import type { ForwardDecision, HttpDecision, ReplyDecision } from '../../shared/decide/decision.ts'
 import { decideHttp } from '../../shared/decide/http.ts'
 import { type Reason, reasons } from '../../shared/decide/reason.ts'
-import { type Encoding, encodingFor, setEncoded, setVaryEncoding } from '../../shared/http/compress.ts'
+import { type Encoding, encodingFor, encodingsAt, setEncoded, setVaryEncoding } from '../../shared/http/compress.ts'
 import { overBody } from '../../shared/http/door-limits.ts'
 import { editAnswer, editOwn } from '../../shared/http/edit.ts'
 import { httpStatusOfGrpc } from '../../shared/http/grpc-status.ts'
@@ -24,7 +24,7 @@ import type { Party } from '../waiting.ts'
 import type { Body } from './body.ts'
 import type { EndpointAnswer } from './call.ts'
 import type { RelayCarrier } from './carrier.ts'
-import { encodedBody, offered } from './encode.ts'
+import { encodedBody } from './encode.ts'
 import type { Exchange } from './exchange.ts'
 import { readFacts } from './facts.ts'
 import { Fields } from './fields.ts'
@@ -56,6 +56,8 @@ export class LiveRequest {
   headersMs: number | undefined
   carrier: RelayCarrier | undefined
   answerBody: Body | undefined
+  /** It comes from our disk: if it breaks off, its file is damaged. */
+  isBodyOurs = false
   isWaiting: Party | undefined
   isRecorded = false
   cacheWord: CacheWord | undefined
@@ -157,7 +159,7 @@ export class LiveRequest {
     if (held === undefined) return
     if (typeof held !== 'string') {
       const { shared, store } = this.plane
-      if (store.answers > 0) {
+      if (!store.isEmpty) {
         const { status, fields } = held.response
         for (const key of keysToForget(shared.table, facts, shared.observed, exchange.fields, status, fields)) {
           store.forget(key)
@@ -173,7 +175,7 @@ export class LiveRequest {
     if (compress === undefined) return undefined
     const { method } = this.facts
     const accepted = this.exchange.fields.get('accept-encoding')
-    const encoding = encodingFor(compress, method, status, fields, accepted, offered)
+    const encoding = encodingFor(compress, method, status, fields, accepted, encodingsAt.http)
     if (encoding === undefined) return undefined
     setVaryEncoding(fields)
     if (encoding === 'vary') return undefined
@@ -268,7 +270,9 @@ export class LiveRequest {
     this.isRecorded = true
     clearTimeout(this.deadline)
     const { plane, exchange, facts, decision } = this
-    if (!isWhole && this.answerBody?.state === 'broken') this.reason ??= 'http_response_incomplete'
+    if (!isWhole && this.answerBody?.state === 'broken') {
+      this.reason ??= this.isBodyOurs ? 'proxy_internal_error' : 'http_response_incomplete'
+    }
     if (!isWhole) this.answerBody?.cancel()
     plane.requests.delete(this)
     const totalMs = performance.now() - this.acceptedAt

@@ -7,7 +7,7 @@ import { afterAnswer, afterFailure } from './after.ts'
 import { answerFrom, type CachedAnswer } from './answer.ts'
 import type { CacheDid } from './cache-status.ts'
 import { conditionNames, isConditional, rangeNames, validators } from './conditional.ts'
-import { readCacheControl } from './directives.ts'
+import { type Directives, readCacheControl } from './directives.ts'
 import { plainFields } from './freshen.ts'
 import { type Ban, isBanned } from './purge.ts'
 import { type Reuse, reuse } from './reuse.ts'
@@ -98,17 +98,19 @@ export type FromCache<Body, Answer> =
   /** `only-if-cached`, and there is nothing: 504. */
   | { readonly from: 'nowhere' }
 
+/** What a request says; `Pragma` counts where `Cache-Control` is not said (RFC 9111 section 5.4). */
+export function directivesOf(request: HeaderFields): Directives {
+  const isPragma = /\bno-cache\b/i.test(request.get('pragma') ?? '')
+  return readCacheControl(request.get('cache-control') ?? (isPragma ? 'no-cache' : null))
+}
+
 /** The answer to one request. */
 export async function throughCache<Body, Answer>(
   request: CacheRequest,
   seen: CacheSeen,
   plane: CachePlane<Body, Answer>,
 ): Promise<FromCache<Body, Answer>> {
-  const directives = readCacheControl(
-    // Pragma counts where Cache-Control is not said (RFC 9111 section 5.4).
-    request.fields.get('cache-control') ??
-      (/\bno-cache\b/i.test(request.fields.get('pragma') ?? '') ? 'no-cache' : null),
-  )
+  const directives = directivesOf(request.fields)
   const asked: AskedFor = { method: request.method, url: request.url, fields: request.fields, directives }
   const one: One<Body, Answer> = { request, asked, seen, plane, without: conditionNames }
   let ended = seen.ended.count

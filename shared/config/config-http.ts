@@ -251,6 +251,19 @@ export interface CacheInput {
   tagHeader?: string
 }
 
+/** Where a relay keeps stored answers, of all rules together. The edge has the cache of its data centre. */
+export interface CacheStoreInput {
+  /** Heads and bodies together; those go first that were not asked for the longest. Default `64MiB`. */
+  memory?: Size
+  /** Behind memory: what is stored survives a restart. Default: none. */
+  disk?: {
+    /** An absolute path; a folder that no other relay has. */
+    path: string
+    /** Of the files there; those go first that were not asked for the longest. */
+    size: Size
+  }
+}
+
 /** Answers of these types are compressed for clients that take it, unless they are encoded already. */
 export interface CompressInput {
   /** Default: text, JSON, JavaScript, XML, SVG and WebAssembly. */

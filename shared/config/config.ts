@@ -4,7 +4,7 @@
 
 import type { ExpectInput } from './config-expect.ts'
 import type { FlowMatchInput, FlowRouteInput, TlsMatchInput, UdpRouteInput } from './config-flow.ts'
-import type { HttpRouteInput } from './config-http.ts'
+import type { CacheStoreInput, HttpRouteInput } from './config-http.ts'
 import type { ListenerInput } from './config-listener.ts'
 import type { PoolInput } from './config-pool.ts'
 
@@ -15,6 +15,8 @@ export interface ConfigInput {
   routes: readonly (HttpRouteInput | FlowRouteInput | UdpRouteInput)[]
   /** The relay's: how many threads listen. Default `'auto'`: one for each core. */
   threads?: 'auto' | number
+  /** The relay's: where it keeps the answers that rules with a `cache` store. */
+  cacheStore?: CacheStoreInput
   /** What requests and flows are to get; `check` proves it. */
   expect?: readonly ExpectInput[]
 }
@@ -46,6 +48,7 @@ export function defineConfig<
     | UdpRouteInput<ListenersOf<Listeners, 'udp'>, keyof Pools & string, Name, Rule, Variant>
   )[]
   threads?: 'auto' | number
+  cacheStore?: CacheStoreInput
   expect?: readonly ExpectInput<{
     listener: keyof Listeners & string
     pool: keyof Pools & string

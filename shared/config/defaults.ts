@@ -43,6 +43,8 @@ export const defaults = {
 
   /** Enough for pages, scripts and pictures; far from what an isolate of 128 MB can hold beside other requests. */
   cacheMaxBody: '8MiB',
+  /** Of all rules together. Enough for a few thousand pages; what a relay has beside its connections on a small machine. */
+  cacheMemory: '64MiB',
   /** Cloudflare's and Akamai's name for it. */
   tagHeader: 'cache-tag',
   /** What Cloudflare and nginx users compress; fonts other than SVG and pictures are compressed in themselves. */
@@ -134,6 +136,9 @@ export const bounds = {
   bodyBytes: [0, 1_024 ** 4],
   /** The Cache API takes 512 MB. */
   cacheBodyBytes: [0, 512 * 1_024 ** 2],
+  cacheMemoryBytes: [1_024 ** 2, 256 * 1_024 ** 3],
+  /** Of files; below this few pages would stay. */
+  cacheDiskBytes: [16 * 1_024 ** 2, 16 * 1_024 ** 4],
   cacheMs: [0, 365 * 86_400_000],
   /** workerd itself answers 414 beyond 64 KiB. */
   urlBytes: [64, 65_536],

@@ -7,12 +7,14 @@ import { defaults } from './defaults.ts'
 import type { Variables } from './endpoint-address.ts'
 import { collectFindings, type Locate } from './findings.ts'
 import type { CacheConfig, CompressConfig } from './parse-cache.ts'
+import { type CacheStoreConfig, readCacheStore } from './parse-cache-store.ts'
 import { type ExpectedCase, readCases } from './parse-expect.ts'
 import { readListeners } from './parse-listener.ts'
 import { readPools } from './parse-pool.ts'
 import { readRoutes } from './parse-route.ts'
 import { copyPlain } from './plain.ts'
 import { ConfigError, type Problem } from './problem.ts'
+import { cacheStore } from './schema-http.ts'
 import { threads } from './schema-values.ts'
 import { checkStructure } from './structure.ts'
 
@@ -58,6 +60,12 @@ export function parse(input: unknown, options: ParseOptions = {}): Parsed {
     pools: pools.pools,
     routes: routes.routes,
     threads: typeof whole['threads'] === 'number' ? whole['threads'] : defaults.threads,
+    cacheStore: readCacheStore(
+      isObject(whole['cacheStore']) && !broken.has('cacheStore') ? whole['cacheStore'] : undefined,
+      routes.routes,
+      broken.has('listeners') ? undefined : listeners.doorOf,
+      findings,
+    ),
   }
   checkTogether(config, {
     findings,
@@ -91,6 +99,7 @@ const wholeConfig = z.strictObject({
   pools: z.record(z.string(), z.unknown()),
   routes: z.array(z.unknown()),
   threads: threads.exactOptional(),
+  cacheStore: cacheStore.exactOptional(),
   expect: z.array(z.unknown()).min(1).exactOptional(),
 })
 
@@ -101,6 +110,7 @@ export interface Config {
   readonly routes: readonly Route[]
   /** Of the relay: how many listen; `auto`: one for each core. */
   readonly threads: 'auto' | number
+  readonly cacheStore: CacheStoreConfig
 }
 
 export type Listener = EdgeListener | RelayHttpListener | TcpListener | TlsListener | UdpListener

@@ -4,6 +4,7 @@
 import { defaults } from './defaults.ts'
 import { doors } from './doors.ts'
 import type { Config, HttpRule, Route } from './parse.ts'
+import { defaultCacheStore } from './parse-cache-store.ts'
 
 export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   const listeners = config.listeners.filter(listener => doors[listener.kind].plane === plane)
@@ -11,8 +12,10 @@ export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   const routes = config.routes.filter(route => route.listeners.some(name => names.has(name)))
   const used = new Set(routes.flatMap(poolsOf))
   const pools = config.pools.filter(pool => used.has(pool.name))
-  // An isolate has no threads: what it is told of them is what the default says.
-  return { listeners, routes, pools, threads: plane === 'relay' ? config.threads : defaults.threads }
+  const own = { listeners, routes, pools }
+  // An isolate has no threads and no store of its own: what it is told of them is what the default says.
+  if (plane === 'workers') return { ...own, threads: defaults.threads, cacheStore: defaultCacheStore }
+  return { ...own, threads: config.threads, cacheStore: config.cacheStore }
 }
 
 /** The names of the pools a route may send to, copies too. */

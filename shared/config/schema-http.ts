@@ -15,7 +15,7 @@ import {
   unread,
   variantHead,
 } from './schema-route.ts'
-import { between, duration, list, oneOrMore, patterned, record, size, text, whole } from './schema-values.ts'
+import { between, duration, list, nonEmpty, oneOrMore, patterned, record, size, text, whole } from './schema-values.ts'
 
 export const valueMatch = z
   .union([
@@ -217,6 +217,18 @@ const cache = z
       .exactOptional(),
   })
   .meta({ id: 'Cache', description: "A shared cache for the rule's answers (RFC 9111)." })
+
+export const cacheStore = z
+  .strictObject({
+    memory: size('Of stored answers, of all rules together.').exactOptional(),
+    disk: z
+      .strictObject({
+        path: nonEmpty('A folder that no other relay has: what is stored survives a restart.'),
+        size: size('Of the files there.'),
+      })
+      .exactOptional(),
+  })
+  .meta({ id: 'CacheStore', description: 'Where a relay keeps the answers that rules with a cache store.' })
 
 const compress = z
   .strictObject({

@@ -4,7 +4,7 @@
 import * as z from 'zod'
 import { expectedCases } from './schema-expect.ts'
 import { flowRouteHead, flowRule, flowRuleWhole, udpRule, udpRuleWhole } from './schema-flow.ts'
-import { httpRouteHead, httpRule, httpRuleWhole, recording } from './schema-http.ts'
+import { cacheStore, httpRouteHead, httpRule, httpRuleWhole, recording } from './schema-http.ts'
 import { edgeListener, httpListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { endpoint, poolFields } from './schema-pool.ts'
 import { list, record, text, threads } from './schema-values.ts'
@@ -34,6 +34,7 @@ export const configSchema = z.strictObject({
   }),
   routes: z.array(route).readonly().meta({ description: 'What matches, and what is done with it.' }),
   threads: threads.exactOptional(),
+  cacheStore: cacheStore.exactOptional(),
   expect: expectedCases.exactOptional(),
 })
 

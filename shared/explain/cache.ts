@@ -2,17 +2,21 @@
 // if one is given, the answer that an endpoint would make.
 
 import { answerFrom } from '../cache/answer.ts'
-import { readCacheControl } from '../cache/directives.ts'
+import { directivesOf } from '../cache/exchange.ts'
 import { keyOf } from '../cache/key.ts'
 import { reuse } from '../cache/reuse.ts'
 import { storable, whyNotStored } from '../cache/storable.ts'
 import { ageMs, freshForMs } from '../cache/stored.ts'
+import type { CacheStoreConfig } from '../config/parse-cache-store.ts'
+import { formatSize } from '../config/units.ts'
 import { type Encoding, encodingFor } from '../http/compress.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
 import type { HttpRule, HttpVariant } from '../table/table.ts'
 
 export interface CacheExplanation {
   readonly key: string
+  /** Where answers are kept. */
+  readonly keptIn: string
   /** Before anything is stored: what happens to this request. */
   readonly request: string
   /** Undefined when no answer was given to look at. */
@@ -47,18 +51,21 @@ export interface Exchanged {
   readonly now: number
 }
 
+/** @param store of the relay; undefined at the edge */
 export function explainCache(
   rule: HttpRule,
   variant: HttpVariant,
+  store: CacheStoreConfig | undefined,
   { method, url, request, answer, now }: Exchanged,
 ): CacheExplanation | undefined {
   const { cache } = rule
   if (cache === undefined) return undefined
   const key = keyOf(rule, variant, url, request)
-  const directives = readCacheControl(request.get('cache-control'))
+  const directives = directivesOf(request)
   const step = reuse(undefined, method, request, directives, now)
   const asked = { method, url, fields: request, directives }
-  const explanation = { key, request: requestWords(step.do === 'ask' ? step.why : step.do) }
+  const keptIn = store === undefined ? 'the cache of each data centre' : placeWords(store)
+  const explanation = { key, keptIn, request: requestWords(step.do === 'ask' ? step.why : step.do) }
   if (answer === undefined) return { ...explanation, answer: undefined }
   const exchange = { requestedAt: now, receivedAt: now }
   const stored =
@@ -98,6 +105,11 @@ export function explainCompress(
   const accepted = request.get('accept-encoding')
   const encoding = encodingFor(compress, method, answer.status, answer.fields, accepted, offered)
   return { types, minBytes, encoding: encoding === undefined || encoding === 'vary' ? 'none' : encoding }
+}
+
+function placeWords({ memoryBytes, disk }: CacheStoreConfig): string {
+  const behind = disk === undefined ? '' : ` and ${formatSize(disk.bytes)} of disk in ${disk.path}`
+  return `${formatSize(memoryBytes)} of memory${behind} at the relay, with those of other rules`
 }
 
 function requestWords(why: string): string {

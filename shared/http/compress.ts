@@ -5,6 +5,12 @@ import type { HeaderFields } from './header-fields.ts'
 
 export type Encoding = 'zstd' | 'br' | 'gzip'
 
+/** What a door can encode, best first. The edge's runtime would label zstd and send plain bytes. */
+export const encodingsAt: Readonly<Record<'edge' | 'http', readonly Encoding[]>> = {
+  edge: ['br', 'gzip'],
+  http: ['zstd', 'br', 'gzip'],
+}
+
 /**
  * What to do with an answer. `vary`: it stays as it is for this client, and others may get it compressed, so caches behind
  * us have to tell them apart.

@@ -56,6 +56,7 @@ export function compile(
     poolIndexes,
     httpDoors: compileHttpDoors(config, httpMatches),
     flowListeners: compileFlowListeners(config, flowMatches),
+    cacheStore: config.cacheStore,
   }
 }
 

@@ -17,6 +17,7 @@ import type {
   TlsEndingConfig,
 } from '../config/parse.ts'
 import type { CacheConfig, CompressConfig } from '../config/parse-cache.ts'
+import type { CacheStoreConfig } from '../config/parse-cache-store.ts'
 import type { SubrequestPlan } from '../config/subrequests.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Cidr } from '../wire/address.ts'
@@ -40,6 +41,8 @@ export interface Table {
   readonly httpDoors: ReadonlyMap<string, HttpDoor>
   /** By listener name. */
   readonly flowListeners: ReadonlyMap<string, FlowListener>
+  /** Of a relay. */
+  readonly cacheStore: CacheStoreConfig
 }
 
 /** What `compile` found to matter. `readFacts` extracts these and nothing else; facts refer to them by index. */

@@ -202,7 +202,13 @@ test('what the edge is told has no case in it', async () => {
   expect(code).toBe(0)
   const emitted = readFileSync(join(cwd, 'edge.json'), 'utf8')
   expect(emitted).not.toContain('secret-case')
-  expect(Object.keys(unpackConfig(JSON.parse(emitted)))).toEqual(['listeners', 'routes', 'pools', 'threads'])
+  expect(Object.keys(unpackConfig(JSON.parse(emitted)))).toEqual([
+    'listeners',
+    'routes',
+    'pools',
+    'threads',
+    'cacheStore',
+  ])
 })
 
 describe('--coverage', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fourseven } from './command.ts'
+import { folderWith, fourseven } from './command.ts'
 
 const url = 'https://shop.example.com/static/logo.svg'
 const config = ['--config', 'examples/static-cache/routes.ts']
@@ -9,6 +9,25 @@ test('explain says that an answer would be stored, for how long, and what the sa
   expect(code).toBe(0)
   expect(stdout).toContain('stored, fresh for 60 s')
   expect(stdout).toContain('the same request then gets: 200 from the store, Age 0')
+})
+
+test('explain says where answers are kept', async () => {
+  const { stdout } = await fourseven(['explain', url, ...config])
+  expect(stdout).toContain('kept in the cache of each data centre')
+  const cwd = folderWith({
+    'routes.json': JSON.stringify({
+      listeners: { web: { kind: 'http', address: '127.0.0.1:8080' } },
+      pools: { app: { endpoints: ['http://127.0.0.1:8081'] } },
+      routes: [{ name: 'app', pool: 'app', cache: true, compress: true }],
+      cacheStore: { memory: '1GiB' },
+    }),
+  })
+  const relay = await fourseven(
+    ['explain', 'http://shop.example.com/', '-H', 'accept-encoding: zstd', '--answer', 'content-type: text/css'],
+    { cwd },
+  )
+  expect(relay.stdout).toContain('kept in 1GiB of memory at the relay')
+  expect(relay.stdout).toContain('the answer goes as zstd')
 })
 
 test('explain says why an answer would not be stored', async () => {

@@ -15,7 +15,7 @@ import { askOnce } from '../cache/ask.ts'
 const closing: (() => unknown)[] = []
 afterAll(() => Promise.all(closing.map(close => close())))
 
-async function relayBefore(handler: http.RequestListener, rule: object) {
+async function relayBefore(handler: http.RequestListener, rule: object, parts: object = {}) {
   const requests: string[] = []
   const server = http.createServer((request, response) => {
     requests.push(request.url!)
@@ -31,6 +31,7 @@ async function relayBefore(handler: http.RequestListener, rule: object) {
     listeners: { web: { kind: 'http', address: '127.0.0.1:0' } },
     pools: { app: { endpoints: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`] } },
     routes: [{ name: 'app', pool: 'app', ...rule }],
+    ...parts,
   } as never)
   const records: RelayRequestRecord[] = []
   const relay = await startRelay({
@@ -42,7 +43,7 @@ async function relayBefore(handler: http.RequestListener, rule: object) {
   closing.push(() => relay.stop({ drainMs: 0 }))
   const { port } = relay.addresses.get('web')!
   const ask = (path: string, headers: Record<string, string> = {}) => askOnce(port, path, { method: 'GET', headers })
-  return { requests, records, ask, port }
+  return { requests, records, ask, port, relay, config }
 }
 
 const text = 'All work and no play. '.repeat(500)
@@ -136,6 +137,40 @@ test('the store holds no more than its budget, and the least recently used go fi
   expect(store.look('k0', none)).toBeTypeOf('object')
   expect(store.look('k1', none)).toBeUndefined()
   expect(store.look('k49', none)).toBeTypeOf('object')
+})
+
+test('a store that gets another budget keeps what was asked for last', () => {
+  const store = new AnswerStore(100_000)
+  const none = new Headers()
+  for (const key of ['a', 'b', 'c']) store.keep(key, stored, Buffer.alloc(20_000), none)
+  store.look('a', none)
+  store.resize(45_000)
+  expect(['a', 'b', 'c'].filter(key => typeof store.look(key, none) === 'object')).toEqual(['a', 'c'])
+  store.resize(200_000)
+  for (const key of ['d', 'e', 'f']) store.keep(key, stored, Buffer.alloc(20_000), none)
+  expect(['a', 'c', 'd', 'e', 'f'].filter(key => typeof store.look(key, none) === 'object')).toHaveLength(5)
+})
+
+test('the config says how much memory the store has, and a reload may say something else', async () => {
+  const { ask, requests, relay, config } = await relayBefore(
+    (_, response) => {
+      response.setHeader('cache-control', 'max-age=60')
+      response.end(Buffer.alloc(400_000))
+    },
+    { cache: true },
+    { cacheStore: { memory: '1MiB' } },
+  )
+  const round = async () => {
+    for (const path of ['/a', '/b', '/c', '/d']) await ask(path)
+  }
+  await round()
+  await round()
+  // Two of them fit, and the two that are asked for next are always the other ones.
+  expect(requests).toHaveLength(8)
+  await relay.reload({ ...config, cacheStore: { memoryBytes: 4 * 1024 ** 2, disk: undefined } }, {})
+  await round()
+  await round()
+  expect(requests.length).toBeLessThanOrEqual(12)
 })
 
 const stored: StoredAnswer = {

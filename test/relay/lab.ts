@@ -14,6 +14,7 @@ import {
   parse,
   type TcpListener,
 } from '../../shared/config/parse.ts'
+import { defaultCacheStore } from '../../shared/config/parse-cache-store.ts'
 
 export interface Lab {
   readonly relay: Relay
@@ -70,6 +71,7 @@ export function configOf(ports: readonly number[], options: LabOptions = {}): Co
     pools: [poolOf('pool', ports, options.pool)],
     routes: [{ ...route, rules: [ruleOf(options.rule)] }],
     threads: options.threads ?? 1,
+    cacheStore: defaultCacheStore,
   }
 }
 

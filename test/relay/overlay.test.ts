@@ -7,10 +7,12 @@ import { expect, onTestFinished, test } from 'vitest'
 import { livePools } from '../../relay/live.ts'
 import { openMetrics } from '../../relay/metrics.ts'
 import { type OverlayEvent, type Relay, startRelay } from '../../relay/relay.ts'
-import type { Config } from '../../shared/config/parse.ts'
+import { type Config, parse } from '../../shared/config/parse.ts'
 import { type Changed, type Command, change, type Report } from '../../shared/overlay/command.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
 import { compile } from '../../shared/table/compile.ts'
+import { askOnce } from '../cache/ask.ts'
+import { folderWith } from '../cli/command.ts'
 import { client, configOf, echo, poolOf, ruleOf, said } from './lab.ts'
 
 const token = 'a-token-of-the-test'
@@ -250,4 +252,61 @@ test('Prometheus is told the version in force and how old the last good read is,
   onTestFinished(() => alone.stop({ drainMs: 0 }))
   metrics.watch(alone)
   expect([await value('version'), await value('read_age_seconds')]).toEqual([undefined, undefined])
+})
+
+test('stored answers on disk are not given before the overlay is read, nor those that it purges', async () => {
+  const { url, state, say } = await edge()
+  const asked: (string | undefined)[] = []
+  const endpoint = createServer((request, response) => {
+    asked.push(request.url)
+    response.writeHead(200, { 'cache-control': 'max-age=3600' }).end('stored')
+  })
+  endpoint.listen(0, '127.0.0.1')
+  await once(endpoint, 'listening')
+  onTestFinished(() => {
+    endpoint.closeAllConnections()
+    endpoint.close()
+  })
+  const { config } = parse({
+    listeners: { door: { kind: 'http', address: '127.0.0.1:0' } },
+    pools: { app: { endpoints: [`http://127.0.0.1:${(endpoint.address() as AddressInfo).port}`] } },
+    routes: [{ name: 'app', pool: 'app', cache: true }],
+    cacheStore: { disk: { path: folderWith({}), size: '64MiB' } },
+  } as never)
+  const get = async ({ addresses }: Relay, path: string) => {
+    const port = addresses.get('door')!.port
+    const { headers } = await askOnce(port, path, { method: 'GET', headers: { host: 'app.test' } })
+    return String(headers['cache-status'])
+  }
+  const start = async (url: string) => {
+    let isReady = false
+    const relay = await startRelay({
+      config,
+      variables: {},
+      onRecord: () => {},
+      overlay: { url, token, intervalMs: 20 },
+      onDisk: () => {
+        isReady = true
+      },
+    })
+    onTestFinished(() => relay.stop({ drainMs: 0 }))
+    return { relay, isReady: () => isReady }
+  }
+  const first = await start(url)
+  await expect.poll(first.isReady, { timeout: 20_000 }).toBe(true)
+  for (const path of ['/gone', '/kept', '/read']) await get(first.relay, path)
+  await first.relay.stop({ drainMs: 0 })
+
+  state.status = 503
+  const before = state.asked.length
+  const second = await start(url)
+  await expect.poll(() => state.asked.length, { timeout: 20_000 }).toBeGreaterThan(before)
+  expect(await get(second.relay, '/read')).toMatch(/fwd=uri-miss/)
+  expect(second.isReady()).toBe(false)
+  const of = { by: 'url', url: 'http://app.test/gone' } as const
+  say({ ...emptyOverlay, version: 1, bans: [{ of, at: Date.now() }] })
+  state.status = 200
+  await expect.poll(second.isReady, { timeout: 20_000 }).toBe(true)
+  expect(await get(second.relay, '/kept')).toMatch(/; hit/)
+  expect(await get(second.relay, '/gone')).toMatch(/fwd=uri-miss/)
 })

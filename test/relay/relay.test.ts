@@ -42,10 +42,11 @@ test('a privileged port is named as such', () => {
 })
 
 test('a variable that is not set keeps the relay from starting', async () => {
-  const { listeners, routes, pools, threads } = configOf([1])
+  const { listeners, routes, pools, threads, cacheStore } = configOf([1])
   const [pool] = pools
   const config: Config = {
     threads,
+    cacheStore,
     listeners,
     routes,
     pools: [{ ...pool!, endpoints: [{ ...pool!.endpoints[0]!, address: 'tcp://$' + '{DB}:5432' }] }],
@@ -55,7 +56,7 @@ test('a variable that is not set keeps the relay from starting', async () => {
 
 test('a config without a tcp listener gives a relay that has nothing to do', async () => {
   const relay = await startRelay({
-    config: { listeners: [], pools: [], routes: [], threads: 1 },
+    config: { listeners: [], pools: [], routes: [], threads: 1, cacheStore: configOf([1]).cacheStore },
     variables: {},
     onRecord: () => {},
   })
@@ -116,9 +117,10 @@ test('stop ends a flow that is still looking for its endpoint', async () => {
 async function problemsOf(
   places: readonly { readonly name: string; readonly host: string; readonly port: number }[],
 ): Promise<readonly Problem[]> {
-  const { listeners, pools, routes, threads } = configOf([1])
+  const { listeners, pools, routes, threads, cacheStore } = configOf([1])
   const config: Config = {
     threads,
+    cacheStore,
     listeners: places.map(place => ({ ...listeners[0]!, ...place }) as Config['listeners'][number]),
     pools,
     routes: [{ ...routes[0]!, listeners: places.map(place => place.name) } as Config['routes'][number]],

@@ -50,6 +50,7 @@ describe('a config is filled in', () => {
     const endpoint = { name: undefined, weight: 1, priority: 0 }
     expect(config).toEqual({
       threads: 'auto',
+      cacheStore: { memoryBytes: 64 * 1024 ** 2, disk: undefined },
       listeners: [
         { kind: 'edge', name: 'web', hostnames: [], clientAddress: { from: 'cloudflare' }, subrequests: 50, ...noMore },
         {

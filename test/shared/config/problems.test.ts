@@ -36,6 +36,11 @@ const listener = (fields: unknown) => ({
   routes: [{ name: 'r', listener: 'web', pool: 'app' }],
 })
 const variants = (...list: object[]) => onlyRule({ variants: list })
+const cachingRelay = (cache: object) => ({
+  listeners: { web: { kind: 'http', address: '127.0.0.1:8080' } },
+  pools: { app },
+  routes: [{ name: 'r', pool: 'app', cache }],
+})
 const stable = { name: 'stable', weight: 9, pool: 'app' }
 const canary = { name: 'canary', weight: 1, pool: 'app' }
 const AT_EDGE =
@@ -352,6 +357,10 @@ const cases: readonly (readonly [name: string, config: unknown, ...problems: Exp
     ['duplicate-hostname', 'listeners.web2', 'listener "web" takes any host already', 'Give each hostname to one listener.']],
   ['two listeners for one host', { listeners: { web, a: { kind: 'edge', hostnames: ['a.example'] }, b: { kind: 'edge', hostnames: ['A.example.'] } }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },
     ['duplicate-hostname', 'listeners.b.hostnames', 'listener "a" takes "a.example" already', 'Give each hostname to one listener.']],
+  ['a store of answers out of bounds', { ...cachingRelay({}), cacheStore: { memory: '1KiB' } },
+    ['out-of-range', 'cacheStore.memory', '"1KiB" is out of bounds', 'Write a size from 1MiB to 256GiB.']],
+  ['a key of the store that nobody knows', { ...cachingRelay({}), cacheStore: { memori: '1MiB' } },
+    ['unknown-key', 'cacheStore.memori', '"memori" is not a key here', 'Did you mean "memory"?']],
   ['two rules for any client', { ...flow({}), routes: [...flow({}).routes, { name: 'g', listener: 'db', pool: 'sql' }] },
     ['second-default', 'routes[1]', 'routes[0] takes any client of listener "db" already', 'Give one of them match.address, or a listener of its own.']],
 ]
@@ -366,6 +375,10 @@ test.each(cases.map(([name, config, ...problems]) => [name, config, problems] as
 
 // biome-ignore format: as above
 const warned: readonly (readonly [name: string, config: unknown, ...problems: Expected[]])[] = [
+  ['a store of answers that nothing uses', { ...rule({ cache: true }), cacheStore: { memory: '128MiB' } },
+    ['cache-store-unused', 'cacheStore', 'no rule on an "http" listener has a cache, so a relay stores nothing', 'Leave "cacheStore" out, or give such a rule a cache.']],
+  ['a store of answers too small for one of them', { ...cachingRelay({ maxBody: '100MiB' }), cacheStore: { memory: '32MiB' } },
+    ['cache-store-small', 'cacheStore.memory', 'routes[0] stores answers of up to 100MiB, and there is room for 32MiB', "Give it more, or lower the rule's cache.maxBody."]],
   ['a pool that no route uses', { listeners: { web }, pools: { app, old: app }, routes: [{ name: 'r', pool: 'app' }] },
     ['unused-pool', 'pools.old', 'no route sends anything to the pool "old"', 'Name it in a route, or leave it out.']],
   ['a listener that no route is on', { listeners: { web, db }, pools: { app }, routes: [{ name: 'r', pool: 'app' }] },

@@ -1,0 +1,355 @@
+// Stored answers in a folder, behind those in memory. Bounded in bytes, the least recently used go first; what is there at
+// the start is found again. A forgotten answer is gone from the folder before `forget` returns: a relay that dies then
+// does not bring it back.
+
+import { hash, randomBytes } from 'node:crypto'
+import { renameSync, unlinkSync } from 'node:fs'
+import { mkdir, open, readdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { LRUCache } from 'lru-cache'
+import type { StoredAnswer } from '../../shared/cache/stored.ts'
+import { DiskBody } from './disk-body.ts'
+import {
+  BrokenFile,
+  bodyBlocks,
+  bytesInFile,
+  type DiskSlot,
+  headText,
+  mostHead,
+  openBody,
+  readBlock,
+  readBody,
+  readHead,
+} from './disk-files.ts'
+
+export interface DiskPlace {
+  /** Absolute; this relay's alone. */
+  readonly folder: string
+  readonly maxBytes: number
+}
+
+/** What was found in the folder. */
+export interface DiskFound {
+  readonly answers: number
+  readonly bytes: number
+}
+
+/** An answer with its body, read whole when that is short; or what divides answers under a key. */
+export type DiskLook =
+  | { readonly is: 'answer'; readonly stored: StoredAnswer; readonly body: Buffer | DiskBody }
+  | Extract<DiskSlot, { is: 'index' }>
+
+interface Entry {
+  /** What its files take, and what that of its body does. */
+  readonly bytes: number
+  readonly bodyRoom: number
+  /** Of the body; undefined for an index. */
+  readonly stamp: string | undefined
+}
+
+export class DiskStore {
+  private readonly place: DiskPlace
+  private readonly now: () => number
+  private readonly onTrouble: (error: Error) => void
+  /** What is there, by name. Complete when `isIndexed`. */
+  private readonly entries: LRUCache<string, Entry>
+  private isIndexed = false
+  private isEmptying = false
+  /** By name: the write under way whose outcome counts. Another one, or none: it was overtaken. */
+  private readonly writing = new Map<string, object>()
+  private waitingBytes = 0
+  /** Those that were made, or were there: 256 at most. */
+  private readonly folders = new Set<string>()
+  private readonly work = new Set<Promise<unknown>>()
+  /** Another relay has the folder, or what is in it cannot be trusted: nothing is read or written. What is forgotten goes. */
+  private isShut = false
+
+  /** @param onTrouble the system refuses something */
+  constructor(place: DiskPlace, now: () => number, onTrouble: (error: Error) => void) {
+    this.place = place
+    this.now = now
+    this.onTrouble = onTrouble
+    this.entries = new LRUCache({
+      maxSize: place.maxBytes,
+      sizeCalculation: ({ bytes }) => bytes,
+      disposeAfter: (entry, name, reason) => {
+        if (reason === 'evict') this.remove(name, entry)
+      },
+    })
+  }
+
+  /**
+   * Finds what is there and removes what is of no use. Until then answers are read and forgotten, and none is written.
+   *
+   * @param isEmptied everything goes, and nothing of it is read
+   */
+  async begin(isEmptied: boolean): Promise<DiskFound> {
+    this.isEmptying = isEmptied
+    const found: (readonly [name: string, entry: Entry, at: number])[] = []
+    for (const name of await readdir(this.place.folder)) {
+      if (folderName.test(name)) found.push(...(await this.readFolder(join(this.place.folder, name), isEmptied)))
+    }
+    for (const [name, entry] of found.sort((a, b) => a[2] - b[2])) this.entries.set(name, entry)
+    this.isIndexed = true
+    this.isEmptying = false
+    return { answers: this.entries.size, bytes: this.entries.calculatedSize }
+  }
+
+  /** Undefined for what is not there, or not whole. */
+  async look(key: string): Promise<DiskLook | undefined> {
+    const name = nameOf(key)
+    const known = this.entries.get(name)
+    if (this.isShut || this.isEmptying || (this.isIndexed && known === undefined)) return undefined
+    try {
+      const { slot } = await readHead(this.head(name), key)
+      if (slot.is === 'index') return slot
+      // A clock that was set back would make it young for as long.
+      if (slot.stored.receivedAt > this.now() + mostAheadMs) throw new BrokenFile('the answer is of the future')
+      return { is: 'answer', stored: slot.stored, body: await this.readBody(name, slot) }
+    } catch (error) {
+      // Not there, broken, or no descriptor left: a miss in each case. Something newer may have come in the meantime.
+      const isOfNoUse = error instanceof BrokenFile || isCode(error, 'ENOENT')
+      if (isOfNoUse && this.entries.peek(name) === known) this.remove(name, known)
+      return undefined
+    }
+  }
+
+  /** Written behind whoever keeps it. When too much waits to be written it is left out, and so is what was there before. */
+  keep(
+    key: string,
+    slot: { is: 'answer'; stored: StoredAnswer; body: Buffer } | Extract<DiskSlot, { is: 'index' }>,
+  ): void {
+    const body = slot.is === 'answer' ? slot.body : undefined
+    const waiting = body?.length ?? 0
+    const stamp = randomBytes(8).toString('hex')
+    const head =
+      slot.is === 'answer'
+        ? headText(key, { is: 'answer', stored: slot.stored, stamp, bytes: slot.body.length })
+        : headText(key, slot)
+    const bytes = roomOf(bytesInFile(waiting)) + roomOf(head.length)
+    const isTooMuch = this.waitingBytes + waiting > mostWaiting || bytes > this.place.maxBytes || head.length > mostHead
+    if (isTooMuch || !this.isIndexed || this.isShut) {
+      this.forget(key)
+      return
+    }
+    this.waitingBytes += waiting
+    this.write(nameOf(key), head, body === undefined ? undefined : { stamp, bytes: body }, undefined, () => {
+      this.waitingBytes -= waiting
+    })
+  }
+
+  /** Another head over the same body. False when that body is not there. */
+  renew(key: string, stored: StoredAnswer, bytes: number): boolean {
+    const name = nameOf(key)
+    const stamp = this.entries.get(name)?.stamp
+    if (stamp === undefined || this.isShut || this.writing.has(name)) return false
+    this.write(name, headText(key, { is: 'answer', stored, stamp, bytes }), undefined, stamp, nothing)
+    return true
+  }
+
+  /** Gone when this returns. */
+  forget(key: string): void {
+    const name = nameOf(key)
+    this.writing.delete(name)
+    this.remove(name, this.entries.peek(name))
+  }
+
+  /** Another relay may have the folder when this resolves. */
+  async leave(): Promise<void> {
+    this.isShut = true
+    this.writing.clear()
+    await this.settled()
+  }
+
+  /** Resolves when nothing is being written. */
+  async settled(): Promise<void> {
+    while (this.work.size > 0) await Promise.allSettled(this.work)
+  }
+
+  private async readBody(name: string, slot: Extract<DiskSlot, { is: 'answer' }>): Promise<Buffer | DiskBody> {
+    const { stamp, bytes } = slot
+    const file = await openBody(this.body(name, stamp), bytes)
+    try {
+      if (bytes > mostWhole) {
+        const first = await readBlock(file, stamp, bytes, 0)
+        return new DiskBody(file, stamp, bytes, first, () => this.removeBroken(name, stamp))
+      }
+      const body = await readBody(file, stamp, bytes)
+      await file.close()
+      return body
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  /**
+   * Body first, then the head beside it; the rename makes both count, unless something newer is known by then.
+   *
+   * @param kept the stamp of a body that is there already
+   */
+  private write(
+    name: string,
+    head: string,
+    body: { readonly stamp: string; readonly bytes: Buffer } | undefined,
+    kept: string | undefined,
+    done: () => void,
+  ): void {
+    const token = {}
+    this.writing.set(name, token)
+    const draft = `${this.head(name)}.${randomBytes(8).toString('hex')}`
+    const stamp = body?.stamp ?? kept
+    const run = async () => {
+      const bodyBytes = body === undefined ? 0 : roomOf(bytesInFile(body.bytes.length))
+      try {
+        await this.makeFolder(dirname(draft))
+        if (body !== undefined) await writeNew(this.body(name, body.stamp), bodyBlocks(body.bytes, body.stamp))
+        await writeFile(draft, head, { flag: 'wx', mode: 0o600 })
+        const before = this.entries.peek(name)
+        // From here to the end nothing comes in between.
+        if (this.writing.get(name) !== token || (kept !== undefined && before?.stamp !== kept)) throw new Overtaken()
+        renameSync(draft, this.head(name))
+        const bodyRoom = kept === undefined ? bodyBytes : before!.bodyRoom
+        this.entries.set(name, { stamp, bodyRoom, bytes: bodyRoom + roomOf(Buffer.byteLength(head)) })
+        if (before?.stamp !== undefined && before.stamp !== stamp) this.drop(this.body(name, before.stamp))
+      } catch (error) {
+        this.drop(draft)
+        if (body !== undefined) this.drop(this.body(name, body.stamp))
+        if (error instanceof Overtaken) return
+        // What was there before is older than what could not be written.
+        if (this.writing.get(name) === token) this.remove(name, this.entries.peek(name))
+        this.onTrouble(error as Error)
+      } finally {
+        if (this.writing.get(name) === token) this.writing.delete(name)
+        done()
+      }
+    }
+    this.follow(run())
+  }
+
+  /** The head at once; the body, which nothing names then, when there is time. */
+  private remove(name: string, entry: Entry | undefined): void {
+    this.entries.delete(name)
+    try {
+      unlinkSync(this.head(name))
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) {
+        // It cannot be taken back, so none of it may be given.
+        this.isShut = true
+        this.onTrouble(error as Error)
+      }
+    }
+    if (entry?.stamp !== undefined) this.drop(this.body(name, entry.stamp))
+  }
+
+  private async makeFolder(folder: string): Promise<void> {
+    if (this.folders.has(folder)) return
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    this.folders.add(folder)
+  }
+
+  private removeBroken(name: string, stamp: string): void {
+    const entry = this.entries.peek(name)
+    if (entry?.stamp === stamp) this.remove(name, entry)
+  }
+
+  private drop(path: string): void {
+    this.follow(unlink(path).catch(nothing))
+  }
+
+  private follow(work: Promise<unknown>): void {
+    this.work.add(work)
+    void work.finally(() => this.work.delete(work))
+  }
+
+  /** Heads that hold, with when they were written. Bodies without head, drafts, and what is broken are removed. */
+  private async readFolder(folder: string, isEmptied: boolean) {
+    const found: (readonly [name: string, entry: Entry, at: number])[] = []
+    const names = await readdir(folder)
+    const bodies = new Set(names.filter(file => bodyName.test(file)))
+    for (const file of names) {
+      if (draftName.test(file)) this.drop(join(folder, file))
+      if (!headName.test(file)) continue
+      const name = file.slice(0, -headEnd.length)
+      const entry = isEmptied ? undefined : await this.readEntry(folder, name)
+      if (entry === undefined) this.remove(name, undefined)
+      else {
+        found.push([name, entry[0], entry[1]])
+        bodies.delete(`${name}.${entry[0].stamp}${bodyEnd}`)
+      }
+    }
+    for (const file of bodies) this.drop(join(folder, file))
+    return found
+  }
+
+  private async readEntry(folder: string, name: string): Promise<readonly [Entry, at: number] | undefined> {
+    try {
+      const path = this.head(name)
+      const { key, slot } = await readHead(path, undefined)
+      const head = await stat(path)
+      if (nameOf(key) !== name) return undefined
+      if (slot.is === 'index') return [{ stamp: undefined, bodyRoom: 0, bytes: roomOf(head.size) }, head.mtimeMs]
+      const body = await stat(join(folder, `${name}.${slot.stamp}${bodyEnd}`))
+      if (body.size !== bytesInFile(slot.bytes)) return undefined
+      const bodyRoom = roomOf(body.size)
+      return [{ stamp: slot.stamp, bodyRoom, bytes: roomOf(head.size) + bodyRoom }, head.mtimeMs]
+    } catch {
+      return undefined
+    }
+  }
+
+  private head(name: string): string {
+    return join(this.place.folder, name.slice(0, 2), `${name}${headEnd}`)
+  }
+
+  private body(name: string, stamp: string): string {
+    return join(this.place.folder, name.slice(0, 2), `${name}.${stamp}${bodyEnd}`)
+  }
+}
+
+/** Something newer is known of the key. */
+class Overtaken extends Error {}
+
+async function writeNew(path: string, blocks: readonly Buffer[]): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    for (let at = 0; at < blocks.length; at += atOnce) {
+      const some = blocks.slice(at, at + atOnce)
+      const wanted = some.reduce((sum, block) => sum + block.length, 0)
+      const { bytesWritten } = await file.writev(some as Buffer[])
+      if (bytesWritten !== wanted) throw new Error('the disk is full')
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Of files: 64 letters and digits, whatever the key says. */
+function nameOf(key: string): string {
+  return hash('sha256', key)
+}
+
+/** What a file takes: whole blocks of the file system. */
+function roomOf(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / 4_096)) * 4_096
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code
+}
+
+function nothing(): void {}
+
+const headEnd = '.head'
+const bodyEnd = '.body'
+const headName = /^[0-9a-f]{64}\.head$/
+const bodyName = /^[0-9a-f]{64}\.[0-9a-f]{16}\.body$/
+const draftName = /^[0-9a-f]{64}\.head\.[0-9a-f]{16}$/
+const folderName = /^[0-9a-f]{2}$/
+/** Shorter bodies come into memory when they are asked for; longer ones are read as they go out. */
+const mostWhole = 1_048_576
+/** Of bodies that wait to be written. */
+const mostWaiting = 64 * 1_048_576
+const mostAheadMs = 1_000
+/** Buffers in one write. */
+const atOnce = 64

@@ -52,11 +52,15 @@ export function isWaitedFor({ queues, far }: WaitingRooms, pool: Pool): boolean 
   return far === undefined ? queues.has(pool.name) : Atomics.load(far.lengths, pool.index) > 0
 }
 
-/** Takes the last place in the queue, or undefined when it is full. Then `untilTurn`, which may say so too. */
-export function joinQueue(rooms: WaitingRooms, pool: Pool, flow: Party): OwnWaiter | undefined {
+/**
+ * Takes the last place in the queue, or undefined when it is full. Then `untilTurn`, which may say so too.
+ *
+ * @param endsAt of one who has waited before and lost its place in the pool to another
+ */
+export function joinQueue(rooms: WaitingRooms, pool: Pool, flow: Party, endsAt?: number): OwnWaiter | undefined {
   const { max, timeoutMs } = pool.queue!
   joined += 1
-  const waiter: OwnWaiter = { number: joined, flow, resolve: nothing, endsAt: performance.now() + timeoutMs }
+  const waiter: OwnWaiter = { number: joined, flow, resolve: nothing, endsAt: endsAt ?? performance.now() + timeoutMs }
   if (rooms.far !== undefined) {
     rooms.far.waiters.set(joined, waiter)
     rooms.far.tell({ queue: 'join', pool: pool.name, max, waiter: joined })

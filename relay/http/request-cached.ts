@@ -10,7 +10,7 @@ import { answerThroughCache, type ThroughCache } from './cache.ts'
 import { encodedBody } from './encode.ts'
 import type { Fields } from './fields.ts'
 import type { LiveRequest } from './request.ts'
-import { tryEndpoints } from './request-tries.ts'
+import { tryInTurn } from './request-turn.ts'
 
 /** GET and HEAD of a rule with a cache, also where no endpoint may be asked now: what is stored may be given. */
 export function isCached(request: LiveRequest, decision: HttpDecision): boolean {
@@ -37,7 +37,7 @@ export async function forwardThroughCache(
     facts,
     exchange.fields,
     async edit => {
-      const held = decision.do === 'reply' ? decision.reason! : await tryEndpoints(request, decision, edit)
+      const held = decision.do === 'reply' ? decision.reason! : await tryInTurn(request, decision, edit)
       attempts.push(...request.attempts)
       request.attempts = attempts
       return { answer: typeof held === 'object' ? held.response : undefined, result: held }
@@ -55,7 +55,7 @@ export async function forwardThroughCache(
   request.cacheWord = through.word
   request.cacheStatus = through.cacheStatus
   if (through.from === 'store') passOnStored(request, through, decision)
-  else if (typeof through.tried === 'object') request.passOn(through.tried, decision as ForwardDecision)
+  else if (typeof through.tried === 'object') request.passOn(through.tried, request.decision as ForwardDecision)
   else if (through.tried !== undefined) request.giveUp(decision, request.reason ?? through.tried)
 }
 

@@ -13,6 +13,7 @@ import type { Reason } from '../../shared/decide/reason.ts'
 import { editRequest, MIRROR } from '../../shared/http/edit.ts'
 import { endpointPath } from '../../shared/http/paths.ts'
 import type { Endpoint, Pool } from '../../shared/pool/pool.ts'
+import { callNext } from '../waiting.ts'
 import { readWhole } from './body.ts'
 import type { EndpointAnswer, Question, Upload } from './call.ts'
 import { type Carriage, RelayCarrier } from './carrier.ts'
@@ -31,8 +32,9 @@ export async function tryEndpoints(
   const { rule, pool, variant } = decision
   const limitMs = request.isCall ? limitOf(exchange, rule.timeouts.callMs) : undefined
   const endsAt = limitMs === undefined ? undefined : request.acceptedAt + limitMs
-  const upload = await readUpload(request, decision)
+  const upload = request.upload ?? (await readUpload(request, decision))
   if (upload === undefined) return undefined
+  request.upload = upload
   if (request.isCall && rule.retry.attempts > 1) upload.body?.keep(rule.retry.maxBufferBytes)
   const { seen } = plane
   const fields = exchange.fields.copy()
@@ -45,6 +47,7 @@ export async function tryEndpoints(
   // The client of a call says itself how long it waits.
   const leftMs = endsAt === undefined ? undefined : Math.max(1, endsAt - performance.now())
   const timeouts = leftMs === undefined ? rule.timeouts : { requestMs: leftMs, tryMs: leftMs }
+  clearTimeout(request.deadline)
   if (leftMs !== undefined) request.deadline = setTimeout(() => expire(request), Math.min(leftMs, longestTimerMs))
   const plan = planHttp(
     rule.retry,
@@ -54,7 +57,7 @@ export async function tryEndpoints(
     request.draw,
     hedgeMs(request, decision, upload, isUpgrade),
   )
-  countForBudget(seen.budgets[pool.index]!, facts.now)
+  if (request.carrier === undefined) countForBudget(seen.budgets[pool.index]!, facts.now)
   const path = endpointPath(facts, variant.filters.rewrite, matchedPrefix(decision.match, facts.path))
   const question = (endpoint: Endpoint): Question => {
     request.endpoint = endpoint
@@ -83,6 +86,8 @@ export async function tryEndpoints(
   const tries = openTries(carrier, seen, decision, request.draw, plan, ledger, retriesPerSecond.relay, isSampled)
   request.attempts = tries.attempts
   const held = await tryUntilAnswered(tries, facts.now, () => {
+    // Who waits behind it may ask whether there is one more place.
+    if (pool.queue !== undefined) callNext(plane.shared.waiting, pool)
     if (rule.mirrors.length > 0 && !isUpgrade) mirror(request, decision, upload, fields, path, plan.attempts)
   })
   upload.body?.release()

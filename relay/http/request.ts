@@ -22,7 +22,7 @@ import { nextFlowId } from '../flow.ts'
 import { roundMs } from '../forward.ts'
 import type { Party } from '../waiting.ts'
 import type { Body } from './body.ts'
-import type { EndpointAnswer } from './call.ts'
+import type { EndpointAnswer, Upload } from './call.ts'
 import type { RelayCarrier } from './carrier.ts'
 import { encodedBody } from './encode.ts'
 import type { Exchange } from './exchange.ts'
@@ -32,8 +32,7 @@ import { isCall, refuseCall } from './grpc.ts'
 import type { HttpPlane } from './plane.ts'
 import { forwardThroughCache, isCached } from './request-cached.ts'
 import { callStatus, passOnCall } from './request-call.ts'
-import { tryEndpoints } from './request-tries.ts'
-import { decideInTurn, fullPool } from './request-turn.ts'
+import { decideInTurn, fullPool, tryInTurn } from './request-turn.ts'
 import { joinUpgraded } from './upgrade.ts'
 
 export class LiveRequest {
@@ -59,6 +58,10 @@ export class LiveRequest {
   /** It comes from our disk: if it breaks off, its file is damaged. */
   isBodyOurs = false
   isWaiting: Party | undefined
+  /** `performance.now()`; of one that waits in the queue of a pool, or has. */
+  waitsUntil: number | undefined
+  /** What there is to send of its body, once that is known. */
+  upload: Upload | undefined
   isRecorded = false
   cacheWord: CacheWord | undefined
   cacheStatus: string | undefined
@@ -102,7 +105,7 @@ export class LiveRequest {
       if (exchange.isGone) return
       if (isCached(this, decision)) await forwardThroughCache(this, decision as ForwardDecision | ReplyDecision)
       else if (decision.do === 'forward') await this.forward(decision)
-      else this.reply(answerTo(decision, table.needs, facts), decision, reasonOf(decision))
+      else this.replyAs(decision)
     } catch (bug) {
       // One request's trouble must not become that of all others.
       process.emitWarning(bug as Error)
@@ -155,7 +158,7 @@ export class LiveRequest {
         return
       }
     }
-    const held = await tryEndpoints(this, decision, nothing)
+    const held = await tryInTurn(this, decision, nothing)
     if (held === undefined) return
     if (typeof held !== 'string') {
       const { shared, store } = this.plane
@@ -165,7 +168,7 @@ export class LiveRequest {
           store.forget(key)
         }
       }
-      this.passOn(held, decision)
+      this.passOn(held, this.decision as ForwardDecision)
     } else if (!exchange.isGone) this.giveUp(decision, this.reason ?? held)
   }
 
@@ -233,6 +236,11 @@ export class LiveRequest {
   ): void {
     const page = pageText(this.facts, decision.rule, status)
     this.reply(answerOurselves(this.facts.method, reason, status, details, page), decision, reason)
+  }
+
+  /** What the config answers by itself. */
+  replyAs(decision: Exclude<HttpDecision, ForwardDecision>): void {
+    this.reply(answerTo(decision, this.plane.shared.table.needs, this.facts), decision, reasonOf(decision))
   }
 
   /** An answer of ours. */

@@ -69,13 +69,10 @@ export function whyNone(
   observed: Observed,
   now: number,
 ): 'destination_unavailable' | 'connection_limit_reached' {
-  const seen = view(pool, observed, now)
-  const isPoolFull = observed.poolOpen[pool.index]! >= pool.maxRequests
-  for (const endpoint of seen.endpoints) {
-    if (wasTried(endpoint, tried)) continue
-    if (isPoolFull || observed.open[endpoint.slot]! >= pool.maxRequestsPerEndpoint) return 'connection_limit_reached'
-  }
-  return 'destination_unavailable'
+  const isLimited = Math.min(pool.maxRequests, pool.maxRequestsPerEndpoint) < Number.POSITIVE_INFINITY
+  // The counts are not asked again: another thread may have made room since, and it was for want of room all the same.
+  const isLeft = isLimited && view(pool, observed, now).endpoints.some(endpoint => !wasTried(endpoint, tried))
+  return isLeft ? 'connection_limit_reached' : 'destination_unavailable'
 }
 
 /** Every endpoint in the order in which a request that fails everywhere would try them: what explain shows. */

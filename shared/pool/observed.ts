@@ -178,10 +178,8 @@ export function forget(observed: Observed, slot: number): void {
  *   its retry would use up both turns, and each next request would begin with the dead one again
  */
 export function claim(observed: Observed, pool: Pool, endpoint: Endpoint, isRetry = false): boolean {
-  const open = Atomics.add(observed.open, endpoint.slot, 1)
-  const poolOpen = Atomics.add(observed.poolOpen, pool.index, 1)
-  if (open >= pool.maxRequestsPerEndpoint || poolOpen >= pool.maxRequests) {
-    Atomics.sub(observed.open, endpoint.slot, 1)
+  if (!takePlace(observed.poolOpen, pool.index, pool.maxRequests)) return false
+  if (!takePlace(observed.open, endpoint.slot, pool.maxRequestsPerEndpoint)) {
     Atomics.sub(observed.poolOpen, pool.index, 1)
     return false
   }
@@ -192,6 +190,20 @@ export function claim(observed: Observed, pool: Pool, endpoint: Endpoint, isRetr
   }
   if (!isRetry) observed.turns[pool.index] = (observed.turns[pool.index]! + 1) & lastTurn
   return true
+}
+
+/** Never counts beyond the limit, not for a moment: another thread would take that for a place that is gone. */
+function takePlace(counts: Int32Array, at: number, most: number): boolean {
+  if (most === Number.POSITIVE_INFINITY) {
+    Atomics.add(counts, at, 1)
+    return true
+  }
+  for (let open = Atomics.load(counts, at); open < most; ) {
+    const found = Atomics.compareExchange(counts, at, open, open + 1)
+    if (found === open) return true
+    open = found
+  }
+  return false
 }
 
 /**

@@ -197,6 +197,8 @@ test('why none: full endpoints that were not tried are a limit, nothing left to 
   claim(observed, pool, named(pool, 'a'))
   expect(whyNone(pool, [named(pool, 'b')], observed, noon)).toBe('connection_limit_reached')
   expect(whyNone(pool, [named(pool, 'b'), named(pool, 'a')], observed, noon)).toBe('destination_unavailable')
+  // Room that was made between the two questions does not change what the first one was answered.
+  expect(whyNone(pool, [named(pool, 'a')], observed, noon)).toBe('connection_limit_reached')
   markDown(observed, pool, named(pool, 'a'))
   markDown(observed, pool, named(pool, 'b'))
   expect(whyNone(pool, [], observed, noon)).toBe('destination_unavailable')

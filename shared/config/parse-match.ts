@@ -18,7 +18,8 @@ import { isToken } from './tokens.ts'
 /** `raw` is one match or a list of them; none is one that takes everything. */
 export function readHttpMatches(raw: unknown, place: Place, door: Door, findings: Findings): HttpMatchConfig[] {
   return eachMatch(raw, place, findings).map(([match, here]) => {
-    const { value = {} } = checkStructure({ name: 'match', schema: httpMatch, door }, match, here, findings)
+    const part = { name: 'match', schema: httpMatch, door, keysAround }
+    const { value = {} } = checkStructure(part, match, here, findings)
     const headers = readHeaders(value.header, [...here, 'header'], findings)
     const call = value.grpc && readGrpcMatch(value.grpc, value, [...here, 'grpc'], door, findings)
     return {
@@ -181,3 +182,6 @@ function exactly(name: string, value: string, place: Place, findings: Findings):
   if (place.includes('header')) checkFieldValue(value, place, findings)
   return { name, op: 'exact', value }
 }
+
+/** Elsewhere a host is matched like a path. */
+const keysAround = ['hostnames']

@@ -85,9 +85,27 @@ function describeKey(part: Part, key: string, inside: Place): Description {
   if (part.door !== undefined && able !== undefined && !able.includes(part.door)) {
     return { code: 'wrong-layer', at, ...describeLayer(feature, part.door, able) }
   }
-  const keys = [...keysAt(part.schema, inside), ...(inside.length === 0 ? (part.otherKeys ?? []) : [])]
-  const mend = didYouMean(nearest(key, keys), `The keys are ${listNames(keys, 'and')}.`)
+  const keys = keysOf(part, inside)
+  const near = nearKey(key, keys)
+  const around = inside.length === 0 ? (part.keysAround ?? []) : keysOf(part, inside.slice(0, -1))
+  const outer = near === undefined ? nearKey(key, around) : undefined
+  const mend =
+    outer === undefined
+      ? didYouMean(near, `The keys are ${listNames(keys, 'and')}.`)
+      : `Write ${show(outer)} beside ${show(inside.at(-1) ?? part.name)}, not in it.`
   return { code: 'unknown-key', at, message: `${show(key)} is not a key here`, mend }
+}
+
+/** Those of the head first: who looks for a key of a route finds it ahead of those of a rule. */
+function keysOf(part: Part, inside: Place): string[] {
+  return [...new Set([...(inside.length === 0 ? (part.otherKeys ?? []) : []), ...keysAt(part.schema, inside)])]
+}
+
+/** A slip of the pen, or the beginning of a name: `host` for `hostnames`. */
+function nearKey(key: string, keys: readonly string[]): string | undefined {
+  return (
+    nearest(key, keys) ?? (key.length < 3 ? undefined : keys.find(known => known.startsWith(key.replace(/s$/, ''))))
+  )
 }
 
 /** A form of a value that only another layer has: a flow is split `by` a word, a request by a cookie too. */

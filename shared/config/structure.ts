@@ -15,6 +15,8 @@ export interface Part<Schema extends z.ZodType = z.ZodType> {
   readonly door: Door | undefined
   /** Keys that belong to the same object but are read elsewhere. */
   readonly otherKeys?: readonly string[]
+  /** Keys of the object that the part stands in, where those are likely to be looked for here. */
+  readonly keysAround?: readonly string[]
 }
 
 export interface Checked<Value> {

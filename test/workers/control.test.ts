@@ -172,6 +172,10 @@ it('a deploy that changes the base retires the entry and says so, and its going 
   const drain = { command: { do: 'drain', endpoint: 'stable/a' }, author: 'a' }
   const said = await operate('changes', drain, {}, other)
   expect(said.body).toMatchObject({ version: 2, retired: [{ kind: 'split', name: 'shop' }] })
+  expect((await operate('status', undefined, {}, other)).body).toMatchObject({
+    retired: [{ kind: 'split', name: 'shop' }],
+    splits: [{ split: 'shop', variants: [{ weight: 50 }, { weight: 50 }] }],
+  })
   await other.reload(parse(config(), { variables: {} }).config, variables)
   expect((await operate('undo', { author: 'a' }, {}, other)).body).toMatchObject({ version: 3, undone: 2, retired: [] })
 })

@@ -34,6 +34,8 @@ export interface Said {
 export interface Mode {
   /** Reads never end, or fail. */
   readonly is?: 'well' | 'hanging' | 'failing'
+  /** Reads take so long, give or take half. */
+  readonly slowMs?: number
   /** What is told is what held so long ago. */
   readonly lagMs?: number
   /** The object's clock is so far ahead. */
@@ -135,6 +137,7 @@ export class Between extends DurableObject {
     if (mode.is === 'hanging') await new Promise(resolve => setTimeout(resolve, 60_000))
     if (mode.is === 'failing') throw new Error('no such object')
     let told = await this.real().read(undefined, -1)
+    if (mode.slowMs) await new Promise(resolve => setTimeout(resolve, mode.slowMs * (0.5 + Math.random())))
     this.told.push({ ...told, since: Date.now() })
     if (mode.lagMs) told = this.told.findLast(each => each.since <= Date.now() - mode.lagMs) ?? this.told[0]
     if (mode.aheadMs) {

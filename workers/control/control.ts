@@ -279,7 +279,7 @@ export class Control extends DurableObject<Cloudflare.Env> {
   #keepProbing(now: number): void {
     if (now - this.#probesSeenAt < LOOK_AFTER_PROBES_MS) return
     this.#probesSeenAt = now
-    const begun = beginProbes({ ...this.env }, this.#base())
+    const begun = beginProbes({ ...this.env }, this.#base(), this.#store.overlay().birth)
     this.ctx.waitUntil(begun.catch(error => console.error(`fourseven: probes did not begin: ${error}`)))
   }
 

@@ -12,12 +12,16 @@ export function findControl(env: Env): ControlStub | undefined {
   return env.FOURSEVEN_CONTROL?.getByName(NAME)
 }
 
-/** Has every shard of the probes go on; none is asked when the config has no probe. */
-export async function beginProbes(env: Env, table: Table): Promise<void> {
+/**
+ * Has every shard of the probes go on; none is asked when the config has no probe.
+ *
+ * @param birth of the control object's store: one that was made anew knows no verdict that was told to the one before
+ */
+export async function beginProbes(env: Env, table: Table, birth: string): Promise<void> {
   const namespace = env.FOURSEVEN_PROBES
   if (namespace === undefined) return
   const shards = Array.from({ length: shardsFor(targetsOf(table).length) }, (_, shard) => shard)
-  await Promise.all(shards.map(shard => namespace.getByName(`probes-${shard}`).begin(shard)))
+  await Promise.all(shards.map(shard => namespace.getByName(`probes-${shard}`).begin(shard, birth)))
 }
 
 const NAME = 'overlay'

@@ -30,9 +30,14 @@ export class Probes extends DurableObject<Cloudflare.Env> {
   #isLoaded = false
 
   /** Goes on as this shard; nothing happens when it does already. */
-  async begin(shard: number): Promise<void> {
+  async begin(shard: number, birth: string): Promise<void> {
     const { storage } = this.ctx
     if ((await storage.get('shard')) !== shard) await storage.put('shard', shard)
+    if ((await storage.get('birth')) !== birth) {
+      // Who keeps the overlay has forgotten what it was told.
+      await storage.put('birth', birth)
+      this.#isLoaded = false
+    }
     if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now())
   }
 

@@ -5,12 +5,17 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { SendProxyConfig } from '../shared/config/parse.ts'
 import { compileTemplate, render } from '../shared/config/template.ts'
-import type { FlowDecision } from '../shared/decide/decision.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import { parseAddress } from '../shared/wire/address.ts'
 import { type ProxySays, writeProxyHeader } from '../shared/wire/proxy-header.ts'
 import { findTlv, longestUniqueId, type SslValue, type Tlv, tlvTypes, writeSsl } from '../shared/wire/tlv.ts'
 import { utf8Bytes } from '../shared/wire/utf8.ts'
+
+/** What a custom value may speak of. */
+export interface Served {
+  readonly rule: { readonly route: string; readonly name: string }
+  readonly variant: { readonly name: string }
+}
 
 export interface Opening {
   readonly bytes: Uint8Array
@@ -26,7 +31,7 @@ export interface Opening {
  */
 export function openingOf(
   send: SendProxyConfig,
-  decision: FlowDecision & { readonly do: 'forward' },
+  decision: Served,
   facts: FlowFacts,
   client: Socket | undefined,
 ): Opening {
@@ -101,7 +106,7 @@ function saysOf(facts: FlowFacts, transport: 'stream' | 'datagram'): ProxySays {
   }
 }
 
-function valuesOf(decision: FlowDecision & { readonly do: 'forward' }, facts: FlowFacts) {
+function valuesOf(decision: Served, facts: FlowFacts) {
   return {
     clientAddress: facts.clientAddress,
     route: decision.rule.route,

@@ -26,6 +26,16 @@ export interface Question {
   readonly isTimed: boolean
   /** It may be sent again on a connection that turned out to be closed. */
   readonly isRepeatable: boolean
+  /** The endpoint is told who the client is ahead of HTTP; undefined: it is not. */
+  readonly introduction: Introduction | undefined
+}
+
+/** A PROXY header: a connection that has begun with it serves nobody else. */
+export interface Introduction {
+  /** What it says, but for the id of each connection. */
+  readonly key: string
+  /** For one more connection. */
+  readonly bytes: () => Uint8Array
 }
 
 /** What is sent of a body: nothing, bytes that were read before, or the stream as it comes, once. */

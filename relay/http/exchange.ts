@@ -1,5 +1,6 @@
 // A request and the way its answer goes back, the same over HTTP/1.1 and HTTP/2; and the connection it came on.
 
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { FlowFacts } from '../../shared/decide/facts.ts'
 import type { Reason } from '../../shared/decide/reason.ts'
@@ -60,6 +61,7 @@ export interface Upgraded {
 
 export interface HttpConnection {
   readonly facts: FlowFacts
+  readonly socket: Socket
   /** Requests that are not answered. */
   readonly open: number
   /** Requests so far. */

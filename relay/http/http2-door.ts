@@ -18,7 +18,7 @@ export class Http2Connection implements HttpConnection {
   readonly facts: FlowFacts
   readonly scheme: 'http' | 'https'
   readonly session: ServerHttp2Session
-  private readonly socket: Socket
+  readonly socket: Socket
   open = 0
   served = 0
   /** Why it was ended, where its client is to blame. */

@@ -19,6 +19,7 @@ import type { EndpointAnswer, Question, Upload } from './call.ts'
 import { type Carriage, RelayCarrier } from './carrier.ts'
 import type { Fields } from './fields.ts'
 import { limitOf, setTimeLeft } from './grpc.ts'
+import { introduce } from './introduce.ts'
 import type { LiveRequest } from './request.ts'
 import { expire } from './request-call.ts'
 
@@ -58,6 +59,8 @@ export async function tryEndpoints(
     hedgeMs(request, decision, upload, isUpgrade),
   )
   if (request.carrier === undefined) countForBudget(seen.budgets[pool.index]!, facts.now)
+  const { sendProxy } = pool
+  const introduction = sendProxy && introduce(sendProxy, decision, facts, exchange.connection)
   const path = endpointPath(facts, variant.filters.rewrite, matchedPrefix(decision.match, facts.path))
   const question = (endpoint: Endpoint): Question => {
     request.endpoint = endpoint
@@ -74,6 +77,7 @@ export async function tryEndpoints(
       isCall: request.isCall,
       isTimed: endsAt !== undefined,
       isRepeatable: plan.isRepeatable,
+      introduction,
     }
   }
   const carrier = new RelayCarrier(plane.carriage, pool, rule.timeouts.connectMs, question)
@@ -128,19 +132,20 @@ async function readUpload(request: LiveRequest, { rule }: ForwardDecision): Prom
 
 function mirror(
   request: LiveRequest,
-  { rule }: ForwardDecision,
+  decision: ForwardDecision,
   upload: Upload,
   fields: Fields,
   path: string,
   attempts: number,
 ): void {
   const { plane, facts } = request
+  const { rule } = decision
   const { table } = plane.shared
   const copied = fields.copy()
   copied.set(MIRROR, '1')
   const isKept = upload.kind !== 'stream'
   const ledger = openLedger(facts.subrequests)
-  const authority = request.exchange.authority
+  const { authority, connection } = request.exchange
   request.mirrors = sendMirrors(
     rule.mirrors,
     table,
@@ -163,6 +168,7 @@ function mirror(
         isCall: false,
         isTimed: false,
         isRepeatable: false,
+        introduction: pool.sendProxy && introduce(pool.sendProxy, decision, facts, connection),
       }
       void copyTo(plane.carriage, pool, endpoint, question, rule.timeouts)
     },

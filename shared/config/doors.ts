@@ -98,8 +98,8 @@ export const features: Readonly<Record<string, readonly Door[]>> = {
   'listener.maxSessions': ['udp'],
   'listener.maxSessionsPerAddress': ['udp'],
   'listener.sessionRate': ['udp'],
-  'pool.sendProxy': ['tcp', 'tls', 'udp'],
-  'pool.sendProxy.version.1': ['tcp', 'tls'],
+  'pool.sendProxy': ['http', 'tcp', 'tls', 'udp'],
+  'pool.sendProxy.version.1': ['http', 'tcp', 'tls'],
   'pool.sendProxy.datagrams.each': ['udp'],
   'pool.probe': ALL,
   // At the edge objects probe by `fetch`.

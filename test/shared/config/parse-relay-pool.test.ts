@@ -147,7 +147,7 @@ describe('proxyProtocol', () => {
 
 test('at the edge neither is done, and the message says which can be had there', () => {
   for (const [words, said] of [
-    [{ sendProxy: 2 }, 'pool.sendProxy needs layer 4'],
+    [{ sendProxy: 2 }, 'pool.sendProxy is for listeners of kind "http", "tcp", "tls" or "udp", and not for "edge"'],
     [{ probe: { kind: 'tcp' } }, 'probes at the edge speak HTTP and nothing else'],
   ] as const) {
     const problems = problemsOf({

@@ -4,6 +4,7 @@ import { bytesOf } from '../shared/config/bytes-text.ts'
 import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-address.ts'
 import type { ProbeConfig } from '../shared/config/parse.ts'
 import { formatDuration } from '../shared/config/units.ts'
+import { startAnswerTimeout } from './answer-timeout.ts'
 import { UdpSocket } from './udp-socket.ts'
 
 /**
@@ -24,13 +25,13 @@ export function askDatagram(
   const expected = bytesOf(probe.expect)
   return new Promise(resolve => {
     const done = (why: string | undefined) => {
-      clearTimeout(timer)
+      heard()
       stop.removeEventListener('abort', end)
       socket.close()
       resolve(why)
     }
     const end = () => done('stopped')
-    const timer = setTimeout(() => done(`no answer within ${formatDuration(probe.timeoutMs)}`), probe.timeoutMs)
+    const heard = startAnswerTimeout(probe.timeoutMs, () => done(`no answer within ${formatDuration(probe.timeoutMs)}`))
     stop.addEventListener('abort', end, { once: true })
     socket.onDatagram = bytes => done(beginsWith(bytes, expected) ? undefined : `answered ${show(bytes)}`)
     socket.onTrouble = done

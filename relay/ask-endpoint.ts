@@ -6,6 +6,7 @@ import { type EndpointAddress, isHttp2Scheme, isIpLiteral, isTlsScheme } from '.
 import type { ProbeConfig } from '../shared/config/parse.ts'
 import { formatDuration } from '../shared/config/units.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
+import { startAnswerTimeout } from './answer-timeout.ts'
 import { askDatagram } from './ask-datagram.ts'
 import { askHttp } from './ask-http.ts'
 import { askHealth } from './grpc-health.ts'
@@ -35,10 +36,10 @@ export async function askEndpoint(
   const raw = scheme === 'unix' ? connect({ path: host }) : connect({ host: ip ?? host, port, noDelay: true })
   raw.on('error', nothing)
   let isLate = false
-  const timer = setTimeout(() => {
+  const heard = startAnswerTimeout(probe.timeoutMs, () => {
     isLate = true
     raw.destroy()
-  }, probe.timeoutMs)
+  })
   const end = () => raw.destroy()
   stop.addEventListener('abort', end, { once: true })
   let socket = raw
@@ -60,7 +61,7 @@ export async function askEndpoint(
     failure ??= await askIn(socket, address, probe)
     return isLate ? `no answer within ${formatDuration(probe.timeoutMs)}` : failure
   } finally {
-    clearTimeout(timer)
+    heard()
     stop.removeEventListener('abort', end)
     socket.destroy()
     raw.destroy()

@@ -17,6 +17,8 @@ export interface Giver {
   readonly pauseSessions: () => Promise<readonly HandedSession[]>
   /** Nobody has taken them: go on. */
   readonly resumeSessions: () => void
+  /** Somebody is taking them, or nobody any more. */
+  readonly standBack: (isBack: boolean) => void
 }
 
 export interface Offer {
@@ -37,9 +39,12 @@ export async function offerSockets(path: string, giver: Giver, onTaken: () => vo
   const server = await listenIpc(path, pipe => {
     const goneAway = serveTaker(pipe, giver, taken)
     lent += 1
+    giver.standBack(true)
     pipe.onClose = () => {
       lent -= 1
-      if (!isTaken) goneAway()
+      if (isTaken) return
+      goneAway()
+      if (lent === 0) giver.standBack(false)
     }
   })
   let isTaken = false

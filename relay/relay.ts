@@ -106,6 +106,8 @@ export interface Relay {
    */
   readonly pauseSessions: () => Promise<readonly HandedSession[]>
   readonly resumeSessions: () => void
+  /** Leaves what the kernel forwards as it is while another relay takes over. */
+  readonly standBack: (isBack: boolean) => void
   /**
    * Takes up sessions of the relay before, and hears from then on what comes in at inherited sockets of `udp` listeners,
    * which wait for this. Gives how many could be taken up: of all others the next datagram begins a new session.
@@ -213,7 +215,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     shared: threads > 1,
     firstTurn: draw() % 2 ** 32,
   })
-  const kernel = openKernel({ observed, now: host.now, onEvent: options.onKernel ?? nothing })
+  const kernel = openKernel({ observed, now: host.now, onEvent: options.onKernel ?? nothing, onProblem })
   const ticketSecret = randomBytes(48)
   const cookieKeys = options.cookieKeys ?? []
   const home = openDoors({
@@ -460,6 +462,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       })
     },
     resumeSessions: doors.resumeSessions,
+    standBack: kernel.standBack,
     adoptSessions: async sessions => {
       const byPlace = new Map([...places.keys()].map(name => [placeKey(plane.table.flowListeners.get(name)!), name]))
       const adopted = await doors.adoptSessions(
@@ -509,6 +512,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver, onRefusing = nothing }) => {
       isRunning = false
       diskWait.abort()
+      // What the kernel holds is the other relay's from now on, however long open flows take.
+      if (isHandedOver) void kernel.stop(leavesKernel)
       names.stop()
       reader?.stop()
       probes.stop()

@@ -27,8 +27,8 @@ import { fourseven } from './cli/command.ts'
 import { root } from './support/pages.ts'
 import { type Endpoint, endpoint, type Lab, lab, nobody, sayWhatCame } from './workers/lab.ts'
 
-// Those that need a real nginx, Postgres or Redis are driven in examples-proxy.test.ts and examples-relay.test.ts, and
-// gateway-api in gateway-api/command.test.ts.
+// Those that need a real nginx, Postgres or Redis are driven in examples-proxy.test.ts and examples-relay.test.ts,
+// gateway-api in gateway-api/command.test.ts, and kernel in system/kernel/example.test.ts.
 const driven = [
   'ab-test',
   'api-and-app',
@@ -38,6 +38,7 @@ const driven = [
   'game',
   'gateway-api',
   'grpc',
+  'kernel',
   'maintenance',
   'mirror',
   'postgres',

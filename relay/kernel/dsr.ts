@@ -9,7 +9,7 @@ import type { Observed } from '../../shared/pool/observed.ts'
 import { listenerId, placeId } from './names.ts'
 import type { MadeTable } from './nat.ts'
 import type { CounterMeaning, Ground, KernelChain, KernelListener, KernelSet } from './ruleset.ts'
-import { addressKey, idleSeconds, lanesOf, slotDraw, slotElements, slotType, steerRules } from './steer.ts'
+import { addressKey, denyRules, idleSeconds, lanesOf, slotDraw, slotElements, slotType, steerRules } from './steer.ts'
 import { familyOf, liveTargets, targetOf, targetsOf } from './targets.ts'
 
 /** Undefined without listeners. */
@@ -57,7 +57,7 @@ function dsrListener(listener: KernelListener, observed: Observed, now: number, 
     (target, at, all) => all.findIndex(({ ip }) => ip === target.ip) === at,
   )
   const counters: CounterMeaning[] = [
-    ...(['refused', 'dropped'] as const).map(what => ({
+    ...(['refused', 'denied', 'dropped'] as const).map(what => ({
       family: 'netdev' as const,
       name: `${id}.${what}`,
       listener: name,
@@ -200,6 +200,7 @@ function chainsOf(listener: KernelListener, id: string, keys: Keys, tcp: boolean
       rules: [
         ...plainOnly(family, kind, kernel.key === 'address').map(rule => `${rule} counter name "${id}.dropped" drop`),
         `meta mark set ${keys.pin} map @${pins} ${toEndpoint} goto ${id}.known`,
+        ...denyRules(listener, family, id),
         ...steerRules(listener, family, lanes),
         `meta mark set 0 counter name "${id}.refused"`,
       ],

@@ -5,12 +5,13 @@ import type { Problem } from '../../shared/config/problem.ts'
 import type { Observed } from '../../shared/pool/observed.ts'
 import { view } from '../../shared/pool/view.ts'
 import type { Table } from '../../shared/table/table.ts'
-import { announce } from './announce.ts'
+import { Addresses } from './addresses.ts'
 import { KernelTables, type Refusal } from './apply.ts'
 import { type Conntrack, calmAgain, fullFrom, readConntrack } from './conntrack.ts'
 import { type KernelEvent, kernelEvent } from './event.ts'
-import { type Interface, poke, readInterfaces, readNeighbours } from './ground.ts'
+import { poke, readInterfaces, readNeighbours } from './ground.ts'
 import type { Seen } from './present.ts'
+import { problemOf } from './problem.ts'
 import { type Ground, type KernelListener, kernelListeners, type Ruleset, ruleset } from './ruleset.ts'
 import { type Run, run as runForReal } from './run.ts'
 import { endPins, endTracked } from './stale.ts'
@@ -21,6 +22,8 @@ export interface KernelHost {
   readonly observed: Observed
   readonly now: () => number
   readonly onEvent: (event: KernelEvent) => void
+  /** A warning: it forwards all the same. */
+  readonly onProblem: (problem: Problem) => void
   readonly run?: Run
 }
 
@@ -44,6 +47,8 @@ export interface Kernel {
   /** Something has changed in what is observed: it is looked at now and not in a second. */
   readonly touch: () => void
   readonly counts: () => Promise<KernelCounts>
+  /** Another relay on this machine takes over: while it is at it nothing is written, for what is there is its. */
+  readonly standBack: (isBack: boolean) => void
   /** @param leave the rules stay, for another relay to adopt */
   readonly stop: (leave: boolean) => Promise<void>
 }
@@ -55,6 +60,7 @@ export function openKernel(host: KernelHost): Kernel {
     follow: (table, drainMs) => forwarding.inTurn(() => forwarding.follow(table, drainMs)),
     touch: () => forwarding.touch(),
     counts: () => forwarding.counts(),
+    standBack: isBack => forwarding.standBack(isBack),
     stop: leave => forwarding.stop(leave),
   }
 }
@@ -72,7 +78,9 @@ class Forwarding {
   private madeFor: Table | undefined
   private macs: ReadonlyMap<string, string> = new Map()
   private neighbours: ReadonlyMap<string, string> = new Map()
-  private local: ReadonlySet<string> | undefined
+  /** Asked, and did not answer. */
+  private silent: ReadonlySet<string> = new Set()
+  private readonly addresses: Addresses
   private leaving: readonly { readonly listener: string; readonly target: Target; readonly until: number }[] = []
   /** The first one is long enough after the first ruleset was written. */
   private looks = 1
@@ -80,12 +88,19 @@ class Forwarding {
   private isRefused = false
   private isTouched = false
   private isStopped = false
+  /** Until when nothing is looked at: a relay that takes over and never comes to an end is not waited for any longer. */
+  private backUntil = 0
   private timer: NodeJS.Timeout | undefined
 
   constructor(host: KernelHost) {
     this.host = host
     this.run = host.run ?? runForReal
     this.tables = new KernelTables(this.run)
+    this.addresses = new Addresses({
+      run: this.run,
+      say: (event, of, why) => this.say(event, of, why),
+      onProblem: host.onProblem,
+    })
   }
 
   /** One after the other: two transactions at once would each speak of what the other changes. */
@@ -105,7 +120,7 @@ class Forwarding {
     const kept = this.leaving
     this.table = table
     this.leaving = [...kept, ...this.gone(old, listeners, this.host.now() + drainMs)]
-    await this.learnGround(listeners, before === undefined)
+    await this.learnGround(listeners)
     const refusal = await this.write()
     if (refusal !== undefined) {
       this.table = before
@@ -124,8 +139,16 @@ class Forwarding {
     this.isTouched = true
     void this.inTurn(async () => {
       this.isTouched = false
-      if (!this.isStopped) await this.look()
+      if (!this.mayNotWrite()) await this.look()
     })
+  }
+
+  standBack(isBack: boolean): void {
+    this.backUntil = isBack ? this.host.now() + longestBackMs : 0
+  }
+
+  private mayNotWrite(): boolean {
+    return this.isStopped || this.host.now() < this.backUntil
   }
 
   async counts(): Promise<KernelCounts> {
@@ -146,8 +169,9 @@ class Forwarding {
   private async look(): Promise<void> {
     const listeners = kernelListeners(this.table!)
     if (listeners.length === 0) return
-    await this.learnGround(listeners, false)
+    await this.learnGround(listeners)
     await this.checkHeld()
+    if (this.mayNotWrite()) return
     const refusal = await this.write()
     if (refusal !== undefined && !this.isRefused) this.say('kernel_refused', null, refusal.message)
     this.isRefused = refusal !== undefined
@@ -205,68 +229,56 @@ class Forwarding {
     if (this.held === undefined || this.looks % checkEvery !== 0) return
     const seen = await this.tables.see()
     const isWhole = seen?.isOurs !== false && (this.looks % deepEvery !== 0 || (await this.tables.hasElements()))
-    if (isWhole) return
+    if (isWhole || this.mayNotWrite()) return
     this.tables.forget()
     const refusal = await this.tables.hold(this.held)
     if (refusal === undefined) this.say('kernel_restored', null, 'somebody else had changed our tables')
   }
 
-  private async learnGround(listeners: readonly KernelListener[], isFirst: boolean): Promise<void> {
+  private async learnGround(listeners: readonly KernelListener[]): Promise<void> {
     const interfaces = await readInterfaces(this.run)
     if (interfaces !== undefined) {
       const mine = new Set(listeners.map(({ kernel }) => kernel.interface))
       this.macs = new Map(interfaces.filter(({ name }) => mine.has(name)).map(({ name, mac }) => [name, mac]))
-      await this.watchAddresses(listeners, interfaces)
+      await this.addresses.look(listeners, interfaces)
     }
     const dsr = listeners.filter(({ kernel }) => kernel.mode === 'dsr')
     if (dsr.length === 0) return
     const ips = dsr.flatMap(listener => targetsOf(poolsOf(listener), familyOf(listener)).map(({ ip }) => ip))
     const wanted = new Set([...ips, ...this.leaving.map(({ target }) => target.ip)])
-    if (isFirst || this.looks % pokeEvery === 0) await poke([...wanted])
+    const fresh = [...wanted].filter(ip => !this.neighbours.has(ip) && !this.silent.has(ip))
+    if (fresh.length > 0 || this.looks % pokeEvery === 0) await poke([...wanted])
     let found = await this.readAll(dsr)
-    // The first ruleset is not to be written before they had a moment to answer.
-    for (let wait = 0; isFirst && wait < 10 && [...wanted].some(ip => !found.has(ip)); wait++) {
+    // Without one that is only slow to answer, rules would send its flows elsewhere.
+    for (let wait = 0; wait < firstWaits && fresh.some(ip => found?.has(ip) !== true); wait++) {
       await new Promise(later => setTimeout(later, 100))
       found = await this.readAll(dsr)
     }
-    if (!isFirst) this.sayNeighbours(wanted, found)
+    // What could not be read has not changed.
+    if (found === undefined) return
+    this.sayNeighbours(wanted, found)
+    this.silent = new Set([...wanted].filter(ip => !found.has(ip)))
     this.neighbours = new Map([...found].filter(([ip]) => wanted.has(ip)).sort())
   }
 
-  private async readAll(listeners: readonly KernelListener[]): Promise<Map<string, string>> {
+  private async readAll(listeners: readonly KernelListener[]): Promise<Map<string, string> | undefined> {
     const all = new Map<string, string>()
     for (const device of new Set(listeners.map(({ kernel }) => kernel.interface))) {
-      for (const [ip, mac] of (await readNeighbours(this.run, device)) ?? []) all.set(ip, mac)
+      const found = await readNeighbours(this.run, device)
+      if (found === undefined) return undefined
+      for (const [ip, mac] of found) all.set(ip, mac)
     }
     return all
   }
 
   private sayNeighbours(wanted: ReadonlySet<string>, found: ReadonlyMap<string, string>): void {
     for (const ip of wanted) {
-      const [before, now] = [this.neighbours.get(ip), found.get(ip)]
-      if (before === now) continue
-      if (now === undefined) this.say('neighbour_lost', ip, 'it does not answer for its address any more')
-      else if (before === undefined) this.say('neighbour_found', ip, `at ${now}`)
-      else this.say('neighbour_moved', ip, `from ${before} to ${now}`)
-    }
-  }
-
-  /** An address that has come here is announced: another relay had it. */
-  private async watchAddresses(listeners: readonly KernelListener[], interfaces: readonly Interface[]): Promise<void> {
-    const holders = new Map(interfaces.flatMap(({ name, addresses }) => addresses.map(({ ip }) => [ip, name] as const)))
-    const here = new Set(listeners.map(({ host }) => host).filter(host => holders.has(host)))
-    const before = this.local
-    this.local = here
-    for (const host of new Set(listeners.map(listener => listener.host))) {
-      const [was, is] = [before?.has(host), here.has(host)]
-      if (was === is || (before === undefined && !is)) continue
-      if (!is) {
-        this.say('address_gone', host, 'no interface has it any more')
-        continue
-      }
-      const device = listeners.find(each => each.host === host)!.kernel.interface || holders.get(host)!
-      const why = device === 'lo' ? undefined : await announce(this.run, device, host)
-      this.say('address_here', host, why === undefined ? 'announced' : `not announced: ${why}`)
+      const [before, now, wasSilent] = [this.neighbours.get(ip), found.get(ip), this.silent.has(ip)]
+      if (now === undefined) {
+        if (before !== undefined) this.say('neighbour_lost', ip, 'it does not answer for its address any more')
+        else if (!wasSilent) this.say('neighbour_lost', ip, 'it does not answer for its address')
+      } else if (wasSilent) this.say('neighbour_found', ip, `at ${now}`)
+      else if (before !== undefined && before !== now) this.say('neighbour_moved', ip, `from ${before} to ${now}`)
     }
   }
 
@@ -315,29 +327,12 @@ function rowsOf({ counters }: Ruleset, seen: Seen | undefined): CountRow[] {
   })
 }
 
-function problemOf({ code, message }: Refusal, listeners: readonly KernelListener[]): Problem {
-  const names = listeners.map(({ name }) => name).join(', ')
-  return {
-    severity: 'error',
-    code,
-    path: `listeners.${listeners[0]!.name}.mode`,
-    message: `the kernel cannot forward for ${names}: ${message}`,
-    mend: mends[code],
-  }
-}
-
-const mends: Readonly<Record<Refusal['code'], string>> = {
-  'no-nft': 'Install nftables (`apt-get install nftables`), or say mode "proxy".',
-  'no-capability':
-    'Give the relay CAP_NET_ADMIN (`AmbientCapabilities=CAP_NET_ADMIN` in its unit), or say mode "proxy".',
-  'no-interface': 'Name one that `ip -br link` shows.',
-  'kernel-refused':
-    '`fourseven kernel preflight` says what is missing, and `fourseven kernel print` what was asked for.',
-}
-
 /** How often everything is looked at: an endpoint's MAC, its ramp, its drain. Probes and operators say so at once. */
 const lookMs = 1000
 /** In looks. */
 const pokeEvery = 2
 const checkEvery = 2
 const deepEvery = 30
+const longestBackMs = 30_000
+/** Of a tenth of a second: the kernel asks for a MAC again after one. */
+const firstWaits = 20

@@ -66,6 +66,17 @@ export function addKernelMetrics(registers: Registry[], read: () => Promise<Kern
     },
   })
   new Counter({
+    name: 'fourseven_kernel_denied_packets_total',
+    help: 'Packets of clients that the listener does not take, as allow and deny say.',
+    labelNames: ['listener'],
+    registers,
+    async collect() {
+      const denied = await rows('denied')
+      this.reset()
+      for (const { listener, packets } of denied) this.inc({ listener }, packets)
+    },
+  })
+  new Counter({
     name: 'fourseven_kernel_dropped_packets_total',
     help: 'Fragments and packets with options, which have no ports where they are looked for.',
     labelNames: ['listener'],

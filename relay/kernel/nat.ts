@@ -4,7 +4,7 @@
 import type { Observed } from '../../shared/pool/observed.ts'
 import { listenerId, placeId } from './names.ts'
 import type { CounterMeaning, Ground, KernelChain, KernelListener, KernelSet, KernelTable } from './ruleset.ts'
-import { addressKey, idleSeconds, lanesOf, slotDraw, slotElements, slotType, steerRules } from './steer.ts'
+import { addressKey, denyRules, idleSeconds, lanesOf, slotDraw, slotElements, slotType, steerRules } from './steer.ts'
 import { familyOf, liveTargets, type Target, targetOf, targetsOf } from './targets.ts'
 
 export interface MadeTable {
@@ -64,7 +64,13 @@ function natListener(listener: KernelListener, observed: Observed, now: number, 
     family,
   )
   const counters: CounterMeaning[] = [
-    { family: 'inet', name: `${id}.refused`, listener: name, endpoint: undefined, what: 'refused' },
+    ...(['refused', 'denied'] as const).map(what => ({
+      family: 'inet' as const,
+      name: `${id}.${what}`,
+      listener: name,
+      endpoint: undefined,
+      what,
+    })),
     ...targets.flatMap(target =>
       (['flows', 'in', 'out'] as const).map(what => ({
         family: 'inet' as const,
@@ -125,7 +131,11 @@ function natListener(listener: KernelListener, observed: Observed, now: number, 
     sets: [...slots, ...['flows', 'in', 'out'].map(ofTargets)],
     chains: [
       ...laneChains,
-      { name: id, hook: undefined, rules: steerRules(listener, family, lanes) },
+      {
+        name: id,
+        hook: undefined,
+        rules: [...denyRules(listener, family, id), ...steerRules(listener, family, lanes)],
+      },
       {
         name: `${id}.pass`,
         hook: undefined,

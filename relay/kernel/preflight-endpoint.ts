@@ -2,6 +2,7 @@
 // whether the machine this runs on has it.
 
 import type { Table } from '../../shared/table/table.ts'
+import { holderOf } from './addresses.ts'
 import { readInterfaces } from './ground.ts'
 import { bad, type Finding, good, placeOf, sysctl } from './preflight.ts'
 import { type KernelListener, kernelListeners } from './ruleset.ts'
@@ -42,7 +43,7 @@ export async function preflightEndpoint(table: Table, run: Run): Promise<Finding
       if (kernel.source === 'keep') findings.push(await checkGateway(listener, run))
       continue
     }
-    const holder = interfaces.find(({ addresses }) => addresses.some(({ ip }) => ip === host))
+    const holder = holderOf(host, interfaces)
     const [command = ''] = commandsFor(listener).slice(-1)
     if (holder === undefined) {
       findings.push(

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import type { Table } from '../../shared/table/table.ts'
 import { formatHostPort } from '../../shared/wire/address.ts'
+import { giveAddress, holderOf } from './addresses.ts'
 import { refusalOf } from './apply.ts'
 import { readConntrack } from './conntrack.ts'
 import { type Interface, poke, readInterfaces, readNeighbours } from './ground.ts'
@@ -87,11 +88,11 @@ async function checkPrograms(listeners: readonly KernelListener[], run: Run): Pr
   return bad('programs', '', `not there: ${missing.join(', ')}`, `apt-get install ${missing.join(' ')}`)
 }
 
-function checkAddress({ name, host, kernel }: KernelListener, interfaces: readonly Interface[]): Finding {
-  const holder = interfaces.find(({ addresses }) => addresses.some(({ ip }) => ip === host))
+function checkAddress(listener: KernelListener, interfaces: readonly Interface[]): Finding {
+  const { name, host } = listener
+  const holder = holderOf(host, interfaces)
   if (holder !== undefined) return good('address', name, `${host} is on ${holder.name}`)
-  const bits = host.includes(':') ? '128 nodad' : '32'
-  const mend = `ip address add ${host}/${bits} dev ${kernel.interface || 'eth0'}, here or where the relay in use is`
+  const mend = `${giveAddress(listener)}, here or where the relay in use is`
   return bad('address', name, `no interface has ${host}: its packets do not come here`, mend)
 }
 
@@ -142,7 +143,7 @@ async function checkNat(listener: KernelListener, interfaces: readonly Interface
   const findings: Finding[] = []
   if ((await sysctl(setting)) === '1') findings.push(good('forwarding', name, `${setting} is 1`))
   else findings.push(bad('forwarding', name, `${setting} is not 1`, `sysctl -w ${setting}=1`))
-  const entry = interfaces.find(({ addresses }) => addresses.some(({ ip }) => ip === host))
+  const entry = holderOf(host, interfaces)
   for (const target of targetsOf(poolsOf(listener), family)) {
     const way = await routeTo(run, target.ip)
     if (way === undefined) {

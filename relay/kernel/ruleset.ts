@@ -47,8 +47,11 @@ export interface CounterMeaning {
   readonly listener: string
   /** The endpoint's name; undefined where it is of the whole listener. */
   readonly endpoint: string | undefined
-  /** `flows`: begun. `in`: from clients. `out`: to them. `refused`: no endpoint. `dropped`: fragments and IP options. */
-  readonly what: 'flows' | 'in' | 'out' | 'refused' | 'dropped'
+  /**
+   * `flows`: begun. `in`: from clients. `out`: to them. `refused`: no endpoint. `denied`: the client is not let in.
+   * `dropped`: fragments and IP options.
+   */
+  readonly what: 'flows' | 'in' | 'out' | 'refused' | 'denied' | 'dropped'
 }
 
 /** What is known of the machine. */

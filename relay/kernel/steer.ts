@@ -6,7 +6,7 @@ import { maglevSize } from '../../shared/pool/maglev.ts'
 import type { Observed } from '../../shared/pool/observed.ts'
 import type { Endpoint, Pool } from '../../shared/pool/pool.ts'
 import { SLOT_COUNT } from '../../shared/table/slots.ts'
-import type { Split } from '../../shared/table/table.ts'
+import type { FlowListener, Split } from '../../shared/table/table.ts'
 import { plain } from './names.ts'
 import type { KernelListener } from './ruleset.ts'
 
@@ -29,6 +29,22 @@ export function lanesOf(listener: KernelListener, id: string): Lane[] {
     name: `${id}.to.${plain(pool.name)}`,
     key: kernelKey(listener.kernel, pool),
   }))
+}
+
+/**
+ * Clients that the listener does not take. Asked of new flows only, as at every door: one that is under way goes on. A
+ * connection is reset by the kernel itself, since another program may listen at the virtual address; a datagram is dropped.
+ */
+export function denyRules({ allow, deny, kind }: KernelListener, family: 4 | 6, id: string): string[] {
+  const textsOf = (cidrs: FlowListener['allow']) => cidrs.filter(cidr => cidr.family === family).map(({ text }) => text)
+  const source = family === 4 ? 'ip saddr' : 'ip6 saddr'
+  const refusal = `counter name "${id}.denied" ${kind === 'tcp' ? 'reject with tcp reset' : 'drop'}`
+  const [taken, refused] = [textsOf(allow), textsOf(deny)]
+  const onlyTaken = taken.length === 0 ? refusal : `${source} != { ${taken.join(', ')} } ${refusal}`
+  return [
+    ...(allow.length === 0 ? [] : [onlyTaken]),
+    ...(refused.length === 0 ? [] : [`${source} { ${refused.join(', ')} } ${refusal}`]),
+  ]
 }
 
 /** One rule for each match, in rank order; a split is a draw by client address, of the split's own slots. */

@@ -157,8 +157,6 @@ const proxyOnly = [
   'maxConnections',
   'maxConnectionsPerAddress',
   'acceptRate',
-  'allow',
-  'deny',
   'proxyProtocol',
   'maxSessions',
   'maxSessionsPerAddress',

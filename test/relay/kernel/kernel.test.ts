@@ -10,6 +10,7 @@ import { ruleset } from '../../../relay/kernel/ruleset.ts'
 import type { Ran, Run } from '../../../relay/kernel/run.ts'
 import { run as runForReal } from '../../../relay/kernel/run.ts'
 import { stalePins } from '../../../relay/kernel/stale.ts'
+import type { Problem } from '../../../shared/config/problem.ts'
 import { markDown } from '../../../shared/pool/health.ts'
 import type { Table } from '../../../shared/table/table.ts'
 import { noon } from '../../shared/pool/make-pool.ts'
@@ -99,6 +100,104 @@ test('a neighbour that is lost, found, or at another MAC is said', async () => {
   expect(said).toEqual(['neighbour_moved', 'neighbour_lost', 'neighbour_found'])
 })
 
+test('an endpoint that does not answer for its address at the start is waited for, then said', async () => {
+  const { table, observed } = sketchTable({ mode: 'dsr', count: 2 })
+  const machine = machineOf()
+  const events: KernelEvent[] = []
+  const kernel = open(
+    machine,
+    observed,
+    () => noon,
+    event => events.push(event),
+  )
+  machine.neighbours.set('192.0.2.1', macOf('192.0.2.1'))
+  expect(await kernel.follow(table, 0)).toEqual([])
+  await settled(kernel)
+  expect(events).toMatchObject([
+    { event: 'neighbour_lost', of: '192.0.2.2', why: 'it does not answer for its address' },
+  ])
+})
+
+test('neighbours that cannot be read are those of before', async () => {
+  const { table, observed } = sketchTable({ mode: 'dsr', count: 1 })
+  const machine = machineOf()
+  const events: KernelEvent[] = []
+  const kernel = open(
+    machine,
+    observed,
+    () => noon,
+    event => events.push(event),
+  )
+  machine.neighbours.set('192.0.2.1', macOf('192.0.2.1'))
+  await kernel.follow(table, 0)
+  machine.answers.set('ip', { code: 255, stdout: '', stderr: 'Cannot open netlink socket', isMissing: false })
+  await settled(kernel)
+  expect([events, machine.written.length]).toEqual([[], 1])
+})
+
+test('an address that is not of this machine is a warning at the start, and no reason not to forward', async () => {
+  const { table, observed } = sketchTable({ mode: 'nat' })
+  const machine = machineOf()
+  const problems: Problem[] = []
+  const said: string[] = []
+  const kernel = open(
+    machine,
+    observed,
+    () => noon,
+    ({ event, of }) => said.push(`${event} ${of}`),
+    problem => problems.push(problem),
+  )
+  expect(await kernel.follow(table, 0)).toEqual([])
+  await settled(kernel)
+  expect(problems).toMatchObject([{ severity: 'warning', code: 'address-elsewhere', path: 'listeners.door.address' }])
+  expect(problems[0]!.mend).toContain('ip address add 192.0.2.100/32')
+  expect(machine.written).toHaveLength(1)
+  machine.addresses.push('192.0.2.100')
+  await settled(kernel)
+  machine.addresses.pop()
+  await settled(kernel)
+  expect([said, problems.length]).toEqual([['address_here 192.0.2.100', 'address_gone 192.0.2.100'], 1])
+})
+
+test('while another relay takes over nothing is written, and for no longer than half a minute', async () => {
+  const { table, observed } = sketchTable({ mode: 'nat' })
+  const machine = machineOf()
+  let now = noon
+  const kernel = open(machine, observed, () => now)
+  await kernel.follow(table, 0)
+  const [pool] = table.pools
+  kernel.standBack(true)
+  markDown(observed, pool!, pool!.endpoints[0]!)
+  await settled(kernel)
+  expect(machine.written).toHaveLength(1)
+  kernel.standBack(false)
+  await settled(kernel)
+  expect(machine.written).toHaveLength(2)
+  kernel.standBack(true)
+  markDown(observed, pool!, pool!.endpoints[1]!)
+  now += 30_000
+  await settled(kernel)
+  expect(machine.written).toHaveLength(3)
+})
+
+test('who is not let in is refused before anything is chosen, in each family its own', () => {
+  const rules = (family: 4 | 6, kind: 'tcp' | 'udp', mode: 'nat' | 'dsr') => {
+    const listener = { allow: ['198.51.100.0/24', '2001:db8:1::/48'], deny: ['198.51.100.7'] }
+    const { table, observed } = sketchTable({ mode, kind, family, listener })
+    const made = ruleset(table, observed, noon, everybodyAnswers(table))
+    const all = made.tables[0]!.chains.find(({ name }) => name === `door.v${family}.${kind}`)!.rules
+    return all.filter(rule => rule.includes('denied'))
+  }
+  const reset = 'counter name "door.v4.tcp.denied" reject with tcp reset'
+  for (const mode of ['nat', 'dsr'] as const) {
+    expect(rules(4, 'tcp', mode)).toEqual([
+      `ip saddr != { 198.51.100.0/24 } ${reset}`,
+      `ip saddr { 198.51.100.7/32 } ${reset}`,
+    ])
+    expect(rules(6, 'udp', mode)).toEqual(['ip6 saddr != { 2001:db8:1::/48 } counter name "door.v6.udp.denied" drop'])
+  }
+})
+
 test('what is there and no longer wanted goes in the same transaction, and what was learned stays', () => {
   const { table, observed } = sketchTable({ mode: 'dsr' })
   const made = ruleset(table, observed, noon, everybodyAnswers(table))
@@ -162,6 +261,8 @@ interface Machine {
   readonly asked: string[]
   readonly answers: Map<string, Ran>
   readonly neighbours: Map<string, string>
+  /** Of its one interface. */
+  readonly addresses: string[]
 }
 
 function machineOf(): Machine {
@@ -169,6 +270,7 @@ function machineOf(): Machine {
   const asked: string[] = []
   const answers = new Map<string, Ran>()
   const neighbours = new Map<string, string>()
+  const addresses: string[] = []
   const said = (stdout: unknown): Ran => ({ code: 0, stdout: JSON.stringify(stdout), stderr: '', isMissing: false })
   const run: Run = async (program, args, input = '') => {
     asked.push([program, ...args].join(' '))
@@ -177,11 +279,13 @@ function machineOf(): Machine {
     if (program === 'ip' && args.includes('neigh')) {
       return said([...neighbours].map(([dst, lladdr]) => ({ dst, lladdr, state: ['REACHABLE'] })))
     }
-    if (program === 'ip') return said([{ ifname: 'eth0', address: '02:00:00:00:00:aa', mtu: 1500, flags: ['UP'] }])
+    const addr_info = addresses.map(local => ({ local, prefixlen: 32 }))
+    if (program === 'ip')
+      return said([{ ifname: 'eth0', address: '02:00:00:00:00:aa', mtu: 1500, flags: ['UP'], addr_info }])
     if (program === 'nft' && input !== '') written.push(input)
     return program === 'nft' && input === '' ? said({ nftables: [] }) : said([])
   }
-  return { run, written, asked, answers, neighbours }
+  return { run, written, asked, answers, neighbours, addresses }
 }
 
 function open(
@@ -189,8 +293,9 @@ function open(
   observed: Parameters<typeof openKernel>[0]['observed'],
   now = () => noon,
   onEvent: (event: KernelEvent) => void = () => {},
+  onProblem: (problem: Problem) => void = () => {},
 ): Kernel {
-  const kernel = openKernel({ observed, now, onEvent, run })
+  const kernel = openKernel({ observed, now, onEvent, onProblem, run })
   onTestFinished(() => kernel.stop(true))
   return kernel
 }

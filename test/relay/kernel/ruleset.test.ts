@@ -26,13 +26,19 @@ const splitting: Sketch['routes'] = [
   },
 ]
 
+/** Some CIDRs hold others. */
+const someLetIn = {
+  allow: ['198.51.100.0/24', '198.51.0.0/16', '2001:db8:1::/48', '2001:db8::/32'],
+  deny: ['198.51.100.7', '198.51.100.0/28', '2001:db8:1::7'],
+}
+
 const shown: [name: string, sketch: Sketch][] = [
   ['nat', { mode: 'nat' }],
   ['nat-keep-udp', { mode: 'nat', kind: 'udp', listener: { source: 'keep', key: 'address' } }],
   ['dsr', { mode: 'dsr' }],
   ['dsr-udp-address', { mode: 'dsr', kind: 'udp', listener: { key: 'address' } }],
   ['dsr-ipv6', { mode: 'dsr', family: 6 }],
-  ['dsr-split', { mode: 'dsr', routes: splitting }],
+  ['dsr-split', { mode: 'dsr', routes: splitting, listener: someLetIn }],
 ]
 
 test.each(shown)('%s reads as it should', async (name, sketch) => {
@@ -47,7 +53,7 @@ const all = (['nat', 'dsr'] as const).flatMap(mode =>
           mode,
           kind,
           family,
-          listener: { key },
+          listener: { key, ...someLetIn },
           ...(routes === undefined ? {} : { routes }),
         })),
       ),
@@ -56,7 +62,7 @@ const all = (['nat', 'dsr'] as const).flatMap(mode =>
 )
 
 needsNamespaces()(
-  'the nft of this machine takes every mode, protocol, family and key, with and without a split',
+  'the nft of this machine takes every mode, protocol, family, key and access list, with and without a split',
   () => {
     for (const sketch of all) {
       const text = wholeText(make(sketch), new Map()).replaceAll('"eth0"', '"lo"')

@@ -43,22 +43,6 @@ inLab('an endpoint whose MAC changes keeps being found', async () => {
   expect(tally(await clients.talk(1000), ({ is }) => is)).toEqual({ exact: 10 })
 })
 
-inLab('the second relay takes the address over, and flows go on with no shared state', async () => {
-  const { lab, vip, port, config } = await setScene('dsr')
-  await startRelay(lab, 'r1', config([1, 2, 3, 4]))
-  const second = await startRelay(lab, 'r2', config([1, 2, 3, 4]))
-  const clients = gather(lab, 'c1')
-  const { met, failed } = await clients.open(vip, port, 1000)
-  expect([met.length, failed]).toEqual([1000, []])
-  lab.unplug('r1')
-  lab.give('r2', vip)
-  const [here] = await second.until(({ event }) => event === 'address_here')
-  expect(here).toMatchObject({ of: vip, why: 'announced' })
-  const told = await clients.talk(1000)
-  expect(told.filter(({ is }) => is === 'exact').length).toBeGreaterThanOrEqual(999)
-  expect((await clients.open(vip, port, 50)).failed).toEqual([])
-})
-
 inLab('an ICMP error about what an endpoint has sent reaches that endpoint', async () => {
   const { lab, vip, port, config } = await setScene('dsr')
   await startRelay(lab, 'r1', config())

@@ -1,13 +1,9 @@
 // What keeps the kernel from forwarding is said, each with a name and a mend; and what somebody else takes away comes back.
 
-import { chmodSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { expect } from 'vitest'
 import type { ConfigInput } from '../../../shared/config/config.ts'
-import { repository } from '../../cli/command.ts'
 import { needsNamespaces } from '../../support/needs.ts'
-import { temporary } from '../../support/servers.ts'
-import type { Lab, Name } from './lab.ts'
+import { errorsOf, preflight, preflightEndpoint, runRelay } from './command.ts'
 import { gather, startRelay, tally } from './people.ts'
 import { setScene } from './scene.ts'
 
@@ -35,7 +31,7 @@ inLab('preflight finds nothing wrong in a lab where nothing is, on both sides', 
   for (const mode of ['dsr', 'nat keep'] as const) {
     const { lab, config } = await setScene(mode)
     expect(errorsOf(preflight(lab, 'r1', config()))).toEqual([])
-    expect(errorsOf(preflight(lab, 'e1', config(), '--endpoint'))).toEqual([])
+    expect(errorsOf(preflightEndpoint(lab, 'e1', config()))).toEqual([])
   }
 })
 
@@ -52,7 +48,7 @@ inLab('preflight names what is wrong: address, neighbour, segment, MTU, forwardi
 
   lab.take('e1', vip)
   lab.run('e1', 'sh', '-c', 'echo 0 > /proc/sys/net/ipv4/conf/all/arp_ignore')
-  expect(errorsOf(preflight(lab, 'e1', config(), '--endpoint'))).toEqual(['endpoint-address', 'endpoint-arp'])
+  expect(errorsOf(preflightEndpoint(lab, 'e1', config()))).toEqual(['endpoint-address', 'endpoint-arp'])
 
   const nat = { ...rest, listeners: { door: { kind: 'tcp', mode: 'nat', source: 'keep', address: '10.48.0.11:8080' } } }
   const natConfig = { ...nat, pools: { pool: { endpoints: ['tcp://10.47.0.22:8080'] } } } as ConfigInput
@@ -60,7 +56,7 @@ inLab('preflight names what is wrong: address, neighbour, segment, MTU, forwardi
   lab.run('r1', 'ip', 'link', 'set', 'eth0', 'mtu', '1400')
   expect(errorsOf(preflight(lab, 'r1', natConfig))).toEqual(['forwarding', 'mtu'])
   lab.run('e2', 'ip', 'route', 'del', 'default')
-  expect(errorsOf(preflight(lab, 'e2', natConfig, '--endpoint'))).toEqual(['endpoint-gateway'])
+  expect(errorsOf(preflightEndpoint(lab, 'e2', natConfig))).toEqual(['endpoint-gateway'])
 })
 
 inLab('what somebody else flushes is there again, and other tables are left alone', async () => {
@@ -109,39 +105,3 @@ inLab('a drained endpoint keeps its flows and takes no new ones', async () => {
     expect(tally(await clients.talk(1000), ({ is }) => is)).toEqual({ exact: 400 })
   }
 })
-
-interface Preflight {
-  readonly findings: readonly { readonly is: string; readonly code: string; readonly mend: string }[]
-  readonly endpointCommands: readonly string[]
-}
-
-function preflight(lab: Lab, name: Name, config: ConfigInput, ...options: string[]): Preflight {
-  const { said } = runCommand(lab, name, ['kernel', 'preflight', fileOf(config), '--json', ...options])
-  return JSON.parse(said) as Preflight
-}
-
-function errorsOf({ findings }: Preflight): string[] {
-  return [...new Set(findings.filter(({ is }) => is === 'error').map(({ code }) => code))]
-}
-
-/** To its end: for a relay that does not start. */
-function runRelay(lab: Lab, name: Name, config: ConfigInput, before: readonly string[] = []) {
-  return runCommand(lab, name, ['relay', fileOf(config), '--json', '--no-watch'], before)
-}
-
-function runCommand(lab: Lab, name: Name, args: readonly string[], before: readonly string[] = []) {
-  const command = [...before, process.execPath, join(repository, 'cli/fourseven.js'), ...args]
-  try {
-    return { code: 0, said: lab.run(name, command[0]!, ...command.slice(1)) }
-  } catch (error) {
-    const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string }
-    return { code: status, said: args.includes('preflight') ? stdout : stdout + stderr }
-  }
-}
-
-function fileOf(config: ConfigInput): string {
-  const file = join(temporary(), 'routes.json')
-  chmodSync(dirname(file), 0o755)
-  writeFileSync(file, JSON.stringify(config))
-  return file
-}

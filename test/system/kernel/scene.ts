@@ -59,7 +59,8 @@ export function configOf(
     pools: {
       pool: {
         endpoints: weights.map((weight, at) => ({ address: address(at), name: endpoints[at]!, weight })),
-        probe: { kind: 'tcp', interval: '250ms', timeout: '250ms', fall: 2, rise: 2 },
+        // On a busy machine a quarter of a second says nothing of an endpoint.
+        probe: { kind: 'tcp', interval: '250ms', timeout: '1s', fall: 2, rise: 2 },
         ...pool,
       },
     },

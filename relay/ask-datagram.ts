@@ -12,12 +12,14 @@ import { UdpSocket } from './udp-socket.ts'
  *
  * @param opening the PROXY header, in front of the payload
  * @param stop ends it early; what it then resolves with says nothing about the endpoint
+ * @param from an address of this machine to ask from, in place of the one that the system picks
  */
 export function askDatagram(
   { host, ip = host, port }: EndpointAddress,
   probe: ProbeConfig,
   opening: Uint8Array | undefined,
   stop: AbortSignal,
+  from?: string,
 ): Promise<string | undefined> {
   if (!isIpLiteral(ip)) return Promise.resolve('ENOTFOUND')
   const socket = new UdpSocket(ip.includes(':') ? 6 : 4)
@@ -36,7 +38,8 @@ export function askDatagram(
     socket.onDatagram = bytes => done(beginsWith(bytes, expected) ? undefined : `answered ${show(bytes)}`)
     socket.onTrouble = done
     const send = () => (opening === undefined ? socket.send(payload) : socket.sendBehind(opening, payload))
-    const error = socket.connect(ip, port) ?? socket.listen() ?? send()
+    const bound = from === undefined ? undefined : socket.bind(from, 0)
+    const error = bound ?? socket.connect(ip, port) ?? socket.listen() ?? send()
     if (error !== undefined) done(error)
   })
 }

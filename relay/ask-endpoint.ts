@@ -23,6 +23,7 @@ export interface ProbeTls {
  * @param opening the PROXY header, ahead of TLS
  * @param stop ends it early; what it then resolves with says nothing about the endpoint
  * @param tls as traffic does it: an endpoint may want to see a certificate
+ * @param from an address of this machine to ask from, in place of the one that the system picks
  */
 export async function askEndpoint(
   address: EndpointAddress,
@@ -30,10 +31,12 @@ export async function askEndpoint(
   opening: Uint8Array | undefined,
   stop: AbortSignal,
   tls?: ProbeTls,
+  from?: string,
 ): Promise<string | undefined> {
-  if (probe.kind === 'udp') return askDatagram(address, probe, opening, stop)
+  if (probe.kind === 'udp') return askDatagram(address, probe, opening, stop, from)
   const { host, port, scheme, ip } = address
-  const raw = scheme === 'unix' ? connect({ path: host }) : connect({ host: ip ?? host, port, noDelay: true })
+  const local = from === undefined ? {} : { localAddress: from }
+  const raw = scheme === 'unix' ? connect({ path: host }) : connect({ host: ip ?? host, port, noDelay: true, ...local })
   raw.on('error', nothing)
   let isLate = false
   const heard = startAnswerTimeout(probe.timeoutMs, () => {

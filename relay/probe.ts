@@ -16,6 +16,8 @@ export interface ProbeHost {
   readonly draw: () => Draw
   readonly onEvent: (event: RelayEvent) => void
   readonly tlsOf?: (pool: Pool) => ProbeTls
+  /** The address of this machine to ask from; undefined leaves it to the system. */
+  readonly sourceOf?: (address: EndpointAddress) => string | undefined
 }
 
 export interface Probes {
@@ -108,7 +110,9 @@ class Prober {
       if (signal.aborted) return
       const { probe, sendProxy } = this.pool
       const opening = sendProxy === undefined ? undefined : probeOpening(sendProxy)
-      const why = await askEndpoint(this.endpoint.address, probe!, opening, signal, this.host.tlsOf?.(this.pool))
+      const { address } = this.endpoint
+      const { tlsOf, sourceOf } = this.host
+      const why = await askEndpoint(address, probe!, opening, signal, tlsOf?.(this.pool), sourceOf?.(address))
       if (signal.aborted) return
       this.note(why)
     } finally {

@@ -302,7 +302,10 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     const { context, config } = plane.poolTls.of(pool, undefined)
     return { context: context.now, serverName: config?.serverName }
   }
-  const probes = startProbes({ observed, now: host.now, draw, onEvent, tlsOf }, table.pools)
+  const probes = startProbes(
+    { observed, now: host.now, draw, onEvent, tlsOf, sourceOf: ({ ip, host }) => kernel.sourceFor(ip ?? host) },
+    table.pools,
+  )
   const drains = createDrains(plane, id => doors.cut(id), onEvent)
   const overlaid = new Overlaid(table, {
     observed,

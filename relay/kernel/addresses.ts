@@ -49,7 +49,10 @@ export function holderOf(ip: string, interfaces: readonly Interface[]): Interfac
 
 /** How the address of a listener is given to this machine. */
 export function giveAddress({ host, kernel }: KernelListener): string {
-  return `ip address add ${host}/${host.includes(':') ? '128 nodad' : '32'} dev ${kernel.interface || 'eth0'}`
+  const device = kernel.interface || 'eth0'
+  // Deprecated: the machine does not pick it when it connects to somebody itself.
+  if (host.includes(':')) return `ip address add ${host}/128 dev ${device} nodad preferred_lft 0`
+  return `ip address add ${host}/32 dev ${device}`
 }
 
 /** A relay that stands by has not got it, and that is right; where nobody has it nothing comes. */

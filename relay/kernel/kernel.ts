@@ -5,8 +5,10 @@ import type { Problem } from '../../shared/config/problem.ts'
 import type { Observed } from '../../shared/pool/observed.ts'
 import { view } from '../../shared/pool/view.ts'
 import type { Table } from '../../shared/table/table.ts'
+import { parseAddress } from '../../shared/wire/address.ts'
 import { Addresses } from './addresses.ts'
 import { KernelTables, type Refusal } from './apply.ts'
+import { sourcesOf } from './ask-from.ts'
 import { type Conntrack, calmAgain, fullFrom, readConntrack } from './conntrack.ts'
 import { type KernelEvent, kernelEvent } from './event.ts'
 import { poke, readInterfaces, readNeighbours } from './ground.ts'
@@ -47,6 +49,8 @@ export interface Kernel {
   /** Something has changed in what is observed: it is looked at now and not in a second. */
   readonly touch: () => void
   readonly counts: () => Promise<KernelCounts>
+  /** The address of this machine from which an endpoint is to be asked; undefined leaves it to the system. */
+  readonly sourceFor: (ip: string) => string | undefined
   /** Another relay on this machine takes over: while it is at it nothing is written, for what is there is its. */
   readonly standBack: (isBack: boolean) => void
   /** @param leave the rules stay, for another relay to adopt */
@@ -60,6 +64,7 @@ export function openKernel(host: KernelHost): Kernel {
     follow: (table, drainMs) => forwarding.inTurn(() => forwarding.follow(table, drainMs)),
     touch: () => forwarding.touch(),
     counts: () => forwarding.counts(),
+    sourceFor: ip => forwarding.sources.get(parseAddress(ip)?.text ?? ip),
     standBack: isBack => forwarding.standBack(isBack),
     stop: leave => forwarding.stop(leave),
   }
@@ -77,6 +82,7 @@ class Forwarding {
   private until = 0
   private madeFor: Table | undefined
   private macs: ReadonlyMap<string, string> = new Map()
+  sources: ReadonlyMap<string, string> = new Map()
   private neighbours: ReadonlyMap<string, string> = new Map()
   /** Asked, and did not answer. */
   private silent: ReadonlySet<string> = new Set()
@@ -240,6 +246,7 @@ class Forwarding {
     if (interfaces !== undefined) {
       const mine = new Set(listeners.map(({ kernel }) => kernel.interface))
       this.macs = new Map(interfaces.filter(({ name }) => mine.has(name)).map(({ name, mac }) => [name, mac]))
+      this.sources = sourcesOf(listeners, interfaces)
       await this.addresses.look(listeners, interfaces)
     }
     const dsr = listeners.filter(({ kernel }) => kernel.mode === 'dsr')

@@ -6,6 +6,7 @@ import type { Table } from '../../shared/table/table.ts'
 import { formatHostPort } from '../../shared/wire/address.ts'
 import { giveAddress, holderOf } from './addresses.ts'
 import { refusalOf } from './apply.ts'
+import { sourcesOf } from './ask-from.ts'
 import { readConntrack } from './conntrack.ts'
 import { type Interface, poke, readInterfaces, readNeighbours } from './ground.ts'
 import { look } from './present.ts'
@@ -36,6 +37,7 @@ export const findingCodes = {
   'rp-filter': 'no packet is dropped for where its way back would lead',
   segment: 'endpoints of a dsr listener are on the segment of its interface',
   neighbour: 'endpoints of a dsr listener answer for their addresses',
+  source: 'endpoints of a dsr listener are asked from an address that they do not hold themselves',
   mtu: 'packets as long as clients may send reach the endpoints',
   conntrack: 'the table of connections has room',
   fragments: 'what becomes of fragments',
@@ -49,9 +51,10 @@ export async function preflightRelay(table: Table, run: Run): Promise<Finding[]>
   const listeners = kernelListeners(table)
   const findings: Finding[] = [await checkNft(run), await checkPrograms(listeners, run)]
   const interfaces = (await readInterfaces(run)) ?? []
+  const sources = sourcesOf(listeners, interfaces)
   for (const listener of listeners) {
     findings.push(checkAddress(listener, interfaces))
-    if (listener.kernel.mode === 'dsr') findings.push(...(await checkDsr(listener, interfaces, run)))
+    if (listener.kernel.mode === 'dsr') findings.push(...(await checkDsr(listener, interfaces, sources, run)))
     else findings.push(...(await checkNat(listener, interfaces, run)))
     findings.push(...checkFragments(listener))
   }
@@ -96,7 +99,12 @@ function checkAddress(listener: KernelListener, interfaces: readonly Interface[]
   return bad('address', name, `no interface has ${host}: its packets do not come here`, mend)
 }
 
-async function checkDsr(listener: KernelListener, interfaces: readonly Interface[], run: Run): Promise<Finding[]> {
+async function checkDsr(
+  listener: KernelListener,
+  interfaces: readonly Interface[],
+  sources: ReadonlyMap<string, string>,
+  run: Run,
+): Promise<Finding[]> {
   const { name, kernel } = listener
   const device = interfaces.find(each => each.name === kernel.interface)
   if (device === undefined) {
@@ -131,9 +139,22 @@ async function checkDsr(listener: KernelListener, interfaces: readonly Interface
       continue
     }
     findings.push(good('neighbour', name, `${target.ip} is at ${mac}`))
-    findings.push(await checkMtu(listener, target, device.mtu, run))
+    const source = sources.get(target.ip)
+    if (way.source === listener.host) findings.push(checkSource(listener, target, source))
+    findings.push(await checkMtu(listener, target, device.mtu, run, source))
   }
   return findings
+}
+
+/** Where the system would pick the virtual address, which the endpoint takes for its own. */
+function checkSource(listener: KernelListener, { ip }: Target, source: string | undefined): Finding {
+  const { name, host, kernel } = listener
+  if (source === undefined) {
+    const message = `${ip} would be asked from ${host}, which it holds itself: no answer comes back`
+    return bad('source', name, message, `Give ${kernel.interface} an address of its own on the network of ${ip}.`)
+  }
+  const message = `probes ask ${ip} from ${source}; whatever else connects to it from here does so from ${host}, and gets no answer`
+  return unsure('source', name, message, giveAddress(listener).replace(' add ', ' change '))
 }
 
 async function checkNat(listener: KernelListener, interfaces: readonly Interface[], run: Run): Promise<Finding[]> {
@@ -173,7 +194,13 @@ async function checkReversePath(name: string, entry: Interface | undefined): Pro
 }
 
 /** A packet as long as the interface takes, that nobody may cut. */
-async function checkMtu({ name }: KernelListener, { ip }: Target, mtu: number, run: Run): Promise<Finding> {
+async function checkMtu(
+  { name }: KernelListener,
+  { ip }: Target,
+  mtu: number,
+  run: Run,
+  source?: string,
+): Promise<Finding> {
   const headers = ip.includes(':') ? 48 : 28
   const { code, isMissing, stderr } = await run('ping', [
     '-M',
@@ -184,6 +211,7 @@ async function checkMtu({ name }: KernelListener, { ip }: Target, mtu: number, r
     '1',
     '-s',
     String(mtu - headers),
+    ...(source === undefined ? [] : ['-I', source]),
     ip,
   ])
   if (isMissing || /permitted/i.test(stderr)) {
@@ -219,12 +247,19 @@ function checkFragments({ name, kind, kernel }: KernelListener): Finding[] {
   return [unsure('fragments', name, message, 'Say key "address", or keep datagrams below the MTU.')]
 }
 
-async function routeTo(run: Run, ip: string): Promise<{ device: string; gateway: string | undefined } | undefined> {
+interface Way {
+  readonly device: string
+  readonly gateway: string | undefined
+  /** The address that the system picks for itself. */
+  readonly source: string | undefined
+}
+
+async function routeTo(run: Run, ip: string): Promise<Way | undefined> {
   const { code, stdout } = await run('ip', ['-j', 'route', 'get', ip])
   if (code !== 0) return undefined
   try {
-    const [route] = JSON.parse(stdout) as { dev?: string; gateway?: string }[]
-    return route?.dev === undefined ? undefined : { device: route.dev, gateway: route.gateway }
+    const [route] = JSON.parse(stdout) as { dev?: string; gateway?: string; prefsrc?: string }[]
+    return route?.dev === undefined ? undefined : { device: route.dev, gateway: route.gateway, source: route.prefsrc }
   } catch {
     return undefined
   }

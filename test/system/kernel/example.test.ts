@@ -23,7 +23,7 @@ test('kernel print shows both tables, each endpoint with its share', async () =>
 
 needsNamespaces()('kernel print --nft is what nft takes, and the relay forwards by it', async () => {
   const { stdout } = await fourseven(['kernel', 'print', config, '--nft'])
-  const load = ['-n', 'sh', '-c', 'ip link add eth0 type dummy && nft -f - && nft -t list ruleset']
+  const load = ['-n', 'sh', '-c', 'ip link add eth0 type veth peer name eth9 && nft -f - && nft -t list ruleset']
   const listed = execFileSync('unshare', load, { input: stdout, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
   expect(listed).toContain('map rsync.v4.tcp.to.rsync')
   const lab = makeLab(clear => onTestFinished(clear))

@@ -28,8 +28,13 @@ inLab('without nft, and on an interface that is not there, it says so and does n
 })
 
 inLab('preflight finds nothing wrong in a lab where nothing is, on both sides', async () => {
-  for (const mode of ['dsr', 'nat keep'] as const) {
-    const { lab, config } = await setScene(mode)
+  for (const [mode, family] of [
+    ['dsr', 4],
+    ['dsr', 6],
+    ['nat keep', 4],
+    ['nat keep', 6],
+  ] as const) {
+    const { lab, config } = await setScene(mode, { family })
     expect(errorsOf(preflight(lab, 'r1', config()))).toEqual([])
     expect(errorsOf(preflightEndpoint(lab, 'e1', config()))).toEqual([])
   }
@@ -57,6 +62,20 @@ inLab('preflight names what is wrong: address, neighbour, segment, MTU, forwardi
   expect(errorsOf(preflight(lab, 'r1', natConfig))).toEqual(['forwarding', 'mtu'])
   lab.run('e2', 'ip', 'route', 'del', 'default')
   expect(errorsOf(preflightEndpoint(lab, 'e2', natConfig))).toEqual(['endpoint-gateway'])
+})
+
+inLab('preflight names the address that this machine asks from, where endpoints hold it too', async () => {
+  const { lab, vip, config } = await setScene('dsr', { family: 6 })
+  const found = () => {
+    const { findings } = preflight(lab, 'r1', config())
+    return findings.filter(({ code }) => code === 'source').map(({ is, mend }) => [is, mend.split(' ', 3).join(' ')])
+  }
+  expect(found()).toEqual(Array(4).fill(['warning', 'ip address change']))
+  lab.run('r1', 'ip', 'address', 'change', `${vip}/128`, 'dev', 'eth0', 'nodad', 'preferred_lft', '0')
+  expect(found()).toEqual([])
+  lab.run('r1', 'ip', 'address', 'del', `${lab.near('r1', 6)}/64`, 'dev', 'eth0')
+  lab.run('r1', 'ip', 'route', 'add', 'fd47::/64', 'dev', 'eth0')
+  expect(found()).toEqual(Array(4).fill(['error', 'Give eth0 an']))
 })
 
 inLab('what somebody else flushes is there again, and other tables are left alone', async () => {

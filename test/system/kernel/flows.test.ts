@@ -9,9 +9,11 @@ import { modes, setScene } from './scene.ts'
 
 const inLab = needsNamespaces()
 
-for (const mode of modes) {
-  inLab(`${mode}: 2,000 flows spread as the weights say, and only those of a dead endpoint move`, async () => {
-    const { lab, vip, port, config } = await setScene(mode)
+const cases = [...modes.map(mode => [mode, 4] as const), ['dsr', 6] as const]
+
+for (const [mode, family] of cases) {
+  inLab(`${mode}, IPv${family}: 2,000 flows spread as the weights say, and only those of a dead one move`, async () => {
+    const { lab, vip, port, config } = await setScene(mode, { family })
     const weights = [1, 1, 2, 4]
     const relay = await startRelay(lab, 'r1', config(weights))
     const crowds = [gather(lab, 'c1'), gather(lab, 'c2')]
@@ -50,8 +52,11 @@ for (const mode of modes) {
     expect(tally(after, ({ is }) => is)).toEqual({ exact: others.length + 200 })
     const back = await crowds[1]!.open(vip, port, 200)
     expect(tally(back.met, ({ endpoint }) => endpoint)['e3']).toBeGreaterThan(20)
+    expect(relay.lines.filter(({ event, endpoint }) => event === 'endpoint_down' && endpoint !== 'e3')).toEqual([])
   })
+}
 
+for (const mode of modes) {
   inLab(
     `${mode}: the kernel goes on without the relay, and one that is started again adopts what is there`,
     async () => {

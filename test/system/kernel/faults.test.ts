@@ -71,8 +71,11 @@ inLab('preflight names the address that this machine asks from, where endpoints 
     return findings.filter(({ code }) => code === 'source').map(({ is, mend }) => [is, mend.split(' ', 3).join(' ')])
   }
   expect(found()).toEqual(Array(4).fill(['warning', 'ip address change']))
-  lab.run('r1', 'ip', 'address', 'change', `${vip}/128`, 'dev', 'eth0', 'nodad', 'preferred_lft', '0')
+  const prefer = (time: string) =>
+    lab.run('r1', 'ip', 'address', 'change', `${vip}/128`, 'dev', 'eth0', 'nodad', 'preferred_lft', time)
+  prefer('0')
   expect(found()).toEqual([])
+  prefer('forever')
   lab.run('r1', 'ip', 'address', 'del', `${lab.near('r1', 6)}/64`, 'dev', 'eth0')
   lab.run('r1', 'ip', 'route', 'add', 'fd47::/64', 'dev', 'eth0')
   expect(found()).toEqual(Array(4).fill(['error', 'Give eth0 an']))

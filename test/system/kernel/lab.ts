@@ -63,7 +63,11 @@ export function makeLab(onEnd: (clear: () => Promise<void>) => void): Lab {
     ),
   ])
   for (const name of names) {
-    sysctl(space(name), settingsOf(name))
+    sysctl(space(name), {
+      ...settingsOf(name),
+      // Without a link-local address, which is tried out for a second or two, nobody asks for a neighbour.
+      ...Object.fromEntries(cables(name).map(({ device }) => [`net.ipv6.conf.${device}.accept_dad`, '0'])),
+    })
     batch(space(name), [
       'link set lo up',
       ...cables(name).flatMap(({ bridge, device }) => [

@@ -11,7 +11,7 @@ export interface Report {
 
 export function openReport(asJson: boolean): Report {
   // Whoever reads may go away; the traffic goes on.
-  process.stdout.on('error', () => {})
+  process.stdout.removeAllListeners('error').on('error', () => {})
   process.stderr.on('error', () => {})
   let waiting: string[] = []
   const write = () => {

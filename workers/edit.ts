@@ -2,7 +2,7 @@
 
 import type { CompressConfig } from '../shared/config/parse-cache.ts'
 import type { ForwardDecision, HttpDecision, ReplyDecision } from '../shared/decide/decision.ts'
-import { encodingFor, encodingsAt, setEncoded, setVaryEncoding } from '../shared/http/compress.ts'
+import { acceptedEncodings, encodingFor, encodingsAt, setEncoded, setVaryEncoding } from '../shared/http/compress.ts'
 import * as shared from '../shared/http/edit.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'
 import type { Endpoint } from '../shared/pool/pool.ts'
@@ -60,5 +60,5 @@ function compress({ status, headers }: Response, rule: CompressConfig | undefine
 /** Cloudflare's front replaces `Accept-Encoding` and keeps the client's own beside it. */
 function acceptedBy(request: Request): string | null {
   const own = request.cf?.['clientAcceptEncoding']
-  return typeof own === 'string' && own !== '' ? own : request.headers.get('accept-encoding')
+  return acceptedEncodings(request.headers, typeof own === 'string' && own !== '' ? own : undefined)
 }

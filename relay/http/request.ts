@@ -7,7 +7,14 @@ import { keysToForget } from '../../shared/cache/forget.ts'
 import type { ForwardDecision, HttpDecision, ReplyDecision } from '../../shared/decide/decision.ts'
 import { decideHttp } from '../../shared/decide/http.ts'
 import { type Reason, reasons } from '../../shared/decide/reason.ts'
-import { type Encoding, encodingFor, encodingsAt, setEncoded, setVaryEncoding } from '../../shared/http/compress.ts'
+import {
+  acceptedEncodings,
+  type Encoding,
+  encodingFor,
+  encodingsAt,
+  setEncoded,
+  setVaryEncoding,
+} from '../../shared/http/compress.ts'
 import { overBody } from '../../shared/http/door-limits.ts'
 import { editAnswer, editOwn } from '../../shared/http/edit.ts'
 import { httpStatusOfGrpc } from '../../shared/http/grpc-status.ts'
@@ -177,7 +184,7 @@ export class LiveRequest {
     const { compress } = decision.rule!
     if (compress === undefined) return undefined
     const { method } = this.facts
-    const accepted = this.exchange.fields.get('accept-encoding')
+    const accepted = acceptedEncodings(this.exchange.fields)
     const encoding = encodingFor(compress, method, status, fields, accepted, encodingsAt.http)
     if (encoding === undefined) return undefined
     setVaryEncoding(fields)

@@ -27,7 +27,8 @@ export function freshen(
 
 /**
  * What becomes of a stored answer to GET when a HEAD for it was answered 200: updated when validators and length agree,
- * undefined (it is out of date and goes) when they do not.
+ * undefined (it is out of date and goes) when they do not. A HEAD without validators says nothing of ours: it may be of
+ * another representation, such as another user's.
  */
 export function freshenByHead(
   rule: CacheConfig,
@@ -41,6 +42,10 @@ export function freshenByHead(
     const had = fieldOf(stored, name)
     if (said !== null && had !== undefined && said !== had) return undefined
   }
+  const isOfOurs = ['etag', 'last-modified'].some(
+    name => fields.get(name) !== null && fields.get(name) === fieldOf(stored, name),
+  )
+  if (!isOfOurs) return stored
   const outcome = updated(rule, asked, stored, fields, exchange)
   return outcome.is === 'fresh' ? outcome.stored : undefined
 }

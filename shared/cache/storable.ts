@@ -53,7 +53,7 @@ export function storable(
   exchange: Exchange,
 ): StoredAnswer | WhyNotStored {
   const says = readAnswer(fields)
-  const hindrance = hindranceTo(asked, status, fields, says)
+  const hindrance = hindranceTo(rule, asked, status, fields, says)
   if (hindrance !== undefined) return hindrance
   const length = fields.get('content-length')
   if (length !== null && Number(length) > rule.maxBodyBytes) return 'too-large'
@@ -62,6 +62,7 @@ export function storable(
 }
 
 function hindranceTo(
+  rule: CacheConfig,
   asked: AskedFor,
   status: number,
   fields: HeaderFields,
@@ -76,8 +77,8 @@ function hindranceTo(
     if (!understood.has(status)) return 'status'
   } else if (directives.noStore) return 'no-store'
   if (directives.isPrivate === true) return 'private'
-  const allowsShared =
-    directives.isPublic || directives.sMaxage !== undefined || directives.mustRevalidate || directives.proxyRevalidate
+  // These three and no others (RFC 9111 section 3.5).
+  const allowsShared = directives.isPublic || directives.sMaxage !== undefined || directives.mustRevalidate
   if (asked.fields.get('authorization') !== null && !allowsShared) return 'authorization'
   if (fields.get('set-cookie') !== null && !dropped(directives).has('set-cookie')) return 'set-cookie'
   const names = varyNames(fields)
@@ -85,12 +86,12 @@ function hindranceTo(
   if (names.length > mostVaryNames) return 'vary-too-wide'
   const isExplicit =
     directives.isPublic ||
-    directives.isPrivate !== false ||
-    directives.noCache !== false ||
     directives.maxAge !== undefined ||
     directives.sMaxage !== undefined ||
     (!isTargeted && fields.get('expires') !== null)
-  return isExplicit || isHeuristicallyCacheable(status) ? undefined : 'nothing-said'
+  // What the operator says of a status is as good as a directive that allows it.
+  const isGiven = rule.ttlMs.some(([of]) => of === status)
+  return isExplicit || isGiven || isHeuristicallyCacheable(status) ? undefined : 'nothing-said'
 }
 
 function storedOf(

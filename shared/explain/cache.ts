@@ -9,7 +9,7 @@ import { storable, whyNotStored } from '../cache/storable.ts'
 import { ageMs, freshForMs } from '../cache/stored.ts'
 import type { CacheStoreConfig } from '../config/parse-cache-store.ts'
 import { formatSize } from '../config/units.ts'
-import { type Encoding, encodingFor } from '../http/compress.ts'
+import { acceptedEncodings, type Encoding, encodingFor } from '../http/compress.ts'
 import type { HeaderFields } from '../http/header-fields.ts'
 import type { HttpRule, HttpVariant } from '../table/table.ts'
 
@@ -102,7 +102,7 @@ export function explainCompress(
   if (compress === undefined) return undefined
   const { types, minBytes } = compress
   if (answer === undefined) return { types, minBytes, encoding: undefined }
-  const accepted = request.get('accept-encoding')
+  const accepted = acceptedEncodings(request)
   const encoding = encodingFor(compress, method, answer.status, answer.fields, accepted, offered)
   return { types, minBytes, encoding: encoding === undefined || encoding === 'vary' ? 'none' : encoding }
 }

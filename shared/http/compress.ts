@@ -15,7 +15,7 @@ export const encodingsAt: Readonly<Record<'edge' | 'http', readonly Encoding[]>>
  * What to do with an answer. `vary`: it stays as it is for this client, and others may get it compressed, so caches behind
  * us have to tell them apart.
  *
- * @param accepted the client's own `Accept-Encoding`; null when it said nothing
+ * @param accepted what `acceptedEncodings` gives; null for nothing
  * @param offered what this door can encode, best first
  */
 export function encodingFor(
@@ -29,6 +29,11 @@ export function encodingFor(
   if (!isCompressible(rule, status, fields)) return undefined
   if (method === 'HEAD') return 'vary'
   return chooseEncoding(accepted, offered) ?? 'vary'
+}
+
+/** What the client accepts: nothing encoded where it asks for no change on the way (RFC 9111 section 5.2.1.6). */
+export function acceptedEncodings(request: HeaderFields, accepted = request.get('accept-encoding')): string | null {
+  return isNoTransform(request) ? null : accepted
 }
 
 /**
@@ -82,11 +87,15 @@ function isCompressible({ types, minBytes }: CompressConfig, status: number, fie
   if (fields.get('content-range') !== null) return false
   const length = fields.get('content-length')
   if (length !== null && Number(length) < minBytes) return false
-  if (/(?:^|[,\s])no-transform(?:$|[,\s])/i.test(fields.get('cache-control') ?? '')) return false
+  if (isNoTransform(fields)) return false
   const type = (fields.get('content-type') ?? '').split(';', 1)[0]!.trim().toLowerCase()
   // An event has to arrive when it happens.
   if (type === '' || type === 'text/event-stream') return false
   return types.some(each => (each.endsWith('/*') ? type.startsWith(each.slice(0, -1)) : type === each))
+}
+
+function isNoTransform(fields: HeaderFields): boolean {
+  return /(?:^|[,\s])no-transform(?:$|[,\s])/i.test(fields.get('cache-control') ?? '')
 }
 
 /** A weight that cannot be read is 0: rather plain than something the client cannot take. */

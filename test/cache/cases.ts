@@ -23,10 +23,13 @@ export interface Step {
 
 export interface ScriptedAnswer {
   readonly status?: number
+  /** `{path}` in a value is the case's own path. */
   readonly headers?: Headers
   readonly body?: string
   /** The connection breaks: before the answer, or in the middle of the body. */
   readonly breaks?: 'before' | 'within'
+  /** What it says instead to a request without conditions. */
+  readonly unasked?: ScriptedAnswer
 }
 
 export interface Expected {
@@ -41,7 +44,7 @@ type Headers = Readonly<Record<string, string | readonly string[]>>
 export const rules = {
   plain: true,
   heuristic: { heuristic: true },
-  ttl: { ttl: { '200': '60s', '404': '60s' } },
+  ttl: { ttl: { '200': '60s', '302': '60s', '404': '60s', '503': '60s' } },
   stale: { staleIfError: '1h', staleWhileRevalidate: '0ms' },
   small: { maxBody: '1KiB' },
   keyed: { key: { query: { except: ['utm'] }, headers: ['x-tenant'] } },
@@ -173,6 +176,85 @@ export const cases: readonly CacheCase[] = [
     }),
   ),
   {
+    section: '3.5',
+    says: 'proxy-revalidate is not among what allows it',
+    steps: [
+      {
+        headers: { authorization: 'Basic a' },
+        answer: { headers: { 'cache-control': 'proxy-revalidate, max-age=600' }, body: 'one' },
+        gets: { body: 'one' },
+      },
+      { headers: { authorization: 'Basic a' }, answer: { body: 'two' }, gets: { body: 'two' } },
+    ],
+  },
+  {
+    section: '3.5',
+    says: 'what was stored without Authorization is given to a request with it',
+    steps: [
+      { answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { headers: { authorization: 'Basic a' }, gets: { body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '3',
+    says: 'no-cache alone does not have an unknown status stored',
+    steps: [
+      {
+        answer: { status: 418, headers: { 'cache-control': 'no-cache', etag: '"a"' }, body: 'one' },
+        gets: { status: 418 },
+      },
+      { answer: { body: 'two' }, gets: { body: 'two', asked: { 'if-none-match': null } } },
+    ],
+  },
+  {
+    section: '3',
+    says: 'public and private together is private',
+    steps: notReused({ 'cache-control': 'public, private, max-age=600' }),
+  },
+  {
+    section: '3',
+    says: "a 304 to a client's own condition is not stored",
+    steps: [
+      {
+        headers: { 'if-none-match': '"a"' },
+        answer: { status: 304, headers: { ...fresh, etag: '"a"' } },
+        gets: { status: 304 },
+      },
+      { answer: { body: 'two' }, gets: { status: 200, body: 'two' } },
+    ],
+  },
+  {
+    section: '3',
+    says: 'an answer to HEAD is not stored for GET',
+    steps: [
+      { method: 'HEAD', answer: { headers: fresh }, gets: { status: 200, body: '' } },
+      { answer: { body: 'two' }, gets: { status: 200, body: 'two' } },
+    ],
+  },
+  {
+    section: '3.1',
+    says: 'fields that nobody knows are stored with it',
+    steps: [
+      { answer: { headers: { ...fresh, 'x-nobody-knows': 'a, b;c="d"' }, body: 'one' }, gets: { body: 'one' } },
+      { gets: { body: 'one', asked: 'nothing', headers: { 'x-nobody-knows': 'a, b;c="d"' } } },
+    ],
+  },
+  {
+    section: '5.2',
+    says: 'directives are passed on, to the endpoint and to the client',
+    steps: [
+      {
+        headers: { 'cache-control': 'max-age=30, x-own=1' },
+        answer: { headers: { 'cache-control': 'max-age=600, x-its="2"' }, body: 'one' },
+        gets: {
+          headers: { 'cache-control': 'max-age=600, x-its="2"' },
+          asked: { 'cache-control': 'max-age=30, x-own=1' },
+        },
+      },
+      { gets: { asked: 'nothing', headers: { 'cache-control': 'max-age=600, x-its="2"' } } },
+    ],
+  },
+  {
     section: '7.3',
     says: 'an answer that sets a cookie is not stored, public or not',
     steps: notReused({ 'cache-control': 'public, max-age=600', 'set-cookie': 'a=1' }),
@@ -283,6 +365,53 @@ export const cases: readonly CacheCase[] = [
   },
   { section: '4.1', says: 'Vary: * fits nobody', steps: notReused({ ...fresh, vary: '*' }) },
   { section: '4.1', says: 'nor does a list with *', steps: notReused({ ...fresh, vary: 'x-a, *' }) },
+  {
+    section: '4.1',
+    says: 'a field that was absent fits only where it is absent',
+    steps: [
+      { answer: { headers: { ...fresh, vary: 'x-a' }, body: 'one' }, gets: { body: 'one' } },
+      { gets: { body: 'one', asked: 'nothing' } },
+      { headers: { 'x-a': '' }, answer: { body: 'two' }, gets: { body: 'two' } },
+    ],
+  },
+  {
+    section: '4.1',
+    says: 'two names in Vary have to fit both',
+    steps: [
+      {
+        headers: { 'x-a': '1', 'x-b': '1' },
+        answer: { headers: { ...fresh, vary: 'x-a, X-B' }, body: 'one' },
+        gets: { body: 'one' },
+      },
+      { headers: { 'x-a': '1', 'x-b': '1' }, gets: { body: 'one', asked: 'nothing' } },
+      { headers: { 'x-a': '1', 'x-b': '2' }, answer: { body: 'two' }, gets: { body: 'two' } },
+    ],
+  },
+  {
+    section: '4',
+    says: 'of two answers that fit the newer one counts',
+    steps: [
+      { headers: { 'x-a': '1' }, answer: { headers: { ...fresh, vary: 'x-a' }, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'x-a': '2' }, answer: { headers: fresh, body: 'two' }, gets: { body: 'two' } },
+      { headers: { 'x-a': '1' }, gets: { body: 'two', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4',
+    says: 'another host is another answer',
+    steps: [
+      { headers: { host: 'a.test' }, answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { headers: { host: 'b.test' }, answer: { body: 'two' }, gets: { body: 'two' } },
+    ],
+  },
+  {
+    section: '4',
+    says: 'what was asked of the endpoint has the Age that the endpoint says, or none',
+    steps: [
+      { answer: { headers: { ...fresh, age: '7' }, body: 'one' }, gets: { headers: { age: '7' } } },
+      { query: '?b', answer: { headers: fresh, body: 'one' }, gets: { headers: { age: null } } },
+    ],
+  },
   // 4.2: freshness
   {
     section: '4.2',
@@ -364,6 +493,47 @@ export const cases: readonly CacheCase[] = [
     rule: 'ttl',
     steps: notReused({ 'cache-control': 'max-age=0' }),
   },
+  {
+    section: '4.2.2',
+    says: 'the time of the rule counts for every status that it names',
+    rule: 'ttl',
+    steps: reused({ location: '/x' }, { status: 302 }),
+  },
+  { section: '4.2.2', says: 'also for errors', rule: 'ttl', steps: reused({}, { status: 503 }) },
+  {
+    section: '4.2.2',
+    says: 'no heuristic where the answer says when it expires',
+    rule: 'heuristic',
+    steps: notReused({ 'last-modified': ago(86_400 * 10), 'cache-control': 'max-age=0' }),
+  },
+  {
+    section: '4.2.2',
+    says: 'nor where it says so in a way that cannot be read',
+    rule: 'heuristic',
+    steps: notReused({ 'last-modified': ago(86_400 * 10), expires: 'soon' }),
+  },
+  {
+    section: '4.2.2',
+    says: 'public makes any status fit for a heuristic',
+    rule: 'heuristic',
+    steps: reused({ 'last-modified': ago(86_400 * 10), 'cache-control': 'public' }, { status: 503 }),
+  },
+  {
+    section: '5.1',
+    says: 'of two Ages the first counts',
+    steps: reused({ 'cache-control': 'max-age=600', age: '0, 700' }),
+  },
+  {
+    section: '1.2.2',
+    says: 'an Age beyond 2^31 is old',
+    steps: notReused({ 'cache-control': 'max-age=600', age: '99999999999' }),
+  },
+  {
+    section: '5.3',
+    says: 'Expires may be written as asctime writes it',
+    steps: reused({ expires: 'Sun Nov  6 08:49:37 2094' }),
+  },
+  { section: '5.3', says: 'and has to be in GMT', steps: notReused({ expires: 'Sun, 06 Nov 2094 08:49:37 CET' }) },
   { section: '4.2.3', says: 'Age counts', steps: notReused({ 'cache-control': 'max-age=600', age: '600' }) },
   {
     section: '4.2.3',
@@ -387,6 +557,42 @@ export const cases: readonly CacheCase[] = [
         gets: { body: 'one' },
       },
       { answer: { breaks: 'before' }, gets: { status: 502 } },
+    ],
+  },
+  ...['s-maxage=10', 'proxy-revalidate, max-age=10', 'no-cache, max-age=10'].map(
+    (control): CacheCase => ({
+      section: '4.2.4',
+      says: `nor is one that says ${control}`,
+      steps: [
+        {
+          answer: { headers: { ...stale, 'cache-control': `${control}, stale-if-error=600` }, body: 'one' },
+          gets: { body: 'one' },
+        },
+        { answer: { breaks: 'before' }, gets: { status: 502 } },
+      ],
+    }),
+  ),
+  {
+    section: '5.2.2.2',
+    says: 'max-stale of a client does not go before must-revalidate',
+    steps: [
+      {
+        answer: { headers: { ...staleWithTag, 'cache-control': 'max-age=10, must-revalidate' }, body: 'one' },
+        gets: { body: 'one' },
+      },
+      {
+        headers: { 'cache-control': 'max-stale' },
+        answer: { headers: fresh, body: 'two' },
+        gets: { body: 'two', asked: { 'if-none-match': '"a"' } },
+      },
+    ],
+  },
+  {
+    section: '5.5',
+    says: 'no Warning is written on a stale answer',
+    steps: [
+      { answer: { headers: stale, body: 'one' }, gets: { body: 'one' } },
+      { answer: { status: 503 }, gets: { status: 200, headers: { warning: null } } },
     ],
   },
   {
@@ -509,8 +715,56 @@ export const cases: readonly CacheCase[] = [
     says: 'a 304 with another strong tag says nothing of what is stored',
     steps: [
       { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
-      { answer: { status: 304, headers: { etag: '"z"' } }, gets: { status: 304 } },
-    ].slice(0, 1),
+      {
+        answer: { status: 304, headers: { etag: '"z"' }, unasked: { headers: { ...fresh, etag: '"z"' }, body: 'two' } },
+        gets: { status: 200, body: 'two', asked: { 'if-none-match': null } },
+      },
+      { gets: { body: 'two', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.3.4',
+    says: 'a 304 that says no tag is of the one that was asked about',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      { answer: { status: 304, headers: { ...fresh, 'x-new': '1' } }, gets: { status: 200, body: 'one' } },
+      { gets: { body: 'one', asked: 'nothing', headers: { etag: '"a"', 'x-new': '1' } } },
+    ],
+  },
+  {
+    section: '3.2',
+    says: 'a 304 changes neither length nor encoding of what is stored',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      {
+        answer: {
+          status: 304,
+          headers: { ...fresh, etag: '"a"', 'content-encoding': 'gzip', 'content-range': 'bytes 0-0/9' },
+        },
+        gets: { status: 200, body: 'one', headers: { 'content-encoding': null, 'content-range': null } },
+      },
+      { gets: { body: 'one', asked: 'nothing', headers: { 'content-encoding': null, 'content-range': null } } },
+    ],
+  },
+  {
+    section: '4.3.3',
+    says: 'a 503 where nothing allows the stale answer goes to the client',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      { answer: { status: 503, body: 'busy' }, gets: { status: 503, body: 'busy' } },
+    ],
+  },
+  {
+    section: '4.3.3',
+    says: 'and does not take the place of what is stored',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      { answer: { status: 503, body: 'busy' }, gets: { status: 503 } },
+      {
+        answer: { status: 304, headers: { ...fresh, etag: '"a"' } },
+        gets: { status: 200, body: 'one', asked: { 'if-none-match': '"a"' } },
+      },
+    ],
   },
   {
     section: '4.3.2',
@@ -578,7 +832,131 @@ export const cases: readonly CacheCase[] = [
       { answer: { body: 'two' }, gets: { body: 'two', asked: { 'if-none-match': null } } },
     ],
   },
+  {
+    section: '4.3.5',
+    says: 'one without validators may be of another, and makes nothing fresh',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      { method: 'HEAD', answer: { headers: fresh }, gets: { status: 200, body: '' } },
+      {
+        answer: { status: 304, headers: { ...fresh, etag: '"a"' } },
+        gets: { status: 200, body: 'one', asked: { 'if-none-match': '"a"' } },
+      },
+    ],
+  },
+  {
+    section: '4.3.5',
+    says: 'nor does one whose length is another',
+    steps: [
+      { answer: { headers: { ...staleWithTag, 'content-length': '3' }, body: 'one' }, gets: { body: 'one' } },
+      { method: 'HEAD', answer: { headers: { ...fresh, etag: '"a"', 'content-length': '9' } }, gets: { status: 200 } },
+      { answer: { body: 'two' }, gets: { body: 'two', asked: { 'if-none-match': null } } },
+    ],
+  },
+  {
+    section: '4.3.2',
+    says: 'a client that asks for any answer but one that it has gets 304 too',
+    steps: [
+      { answer: { headers: { ...fresh, etag: '"a"' }, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'if-none-match': '*' }, gets: { status: 304, asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.3.2',
+    says: 'without Last-Modified, If-Modified-Since is compared with Date',
+    steps: [
+      { answer: { headers: { ...fresh, date: ago(100) }, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'if-modified-since': ago(50) }, gets: { status: 304, asked: 'nothing' } },
+      { headers: { 'if-modified-since': ago(150) }, gets: { status: 200, body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.3.2',
+    says: 'an If-Modified-Since that is no date is passed over',
+    steps: [
+      { answer: { headers: { ...fresh, 'last-modified': ago(5000) }, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'if-modified-since': 'today' }, gets: { status: 200, body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.3.2',
+    says: 'a client that has what the endpoint then confirms gets 304',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      {
+        headers: { 'if-none-match': '"a"' },
+        answer: { status: 304, headers: { ...fresh, etag: '"a"' } },
+        gets: { status: 304, asked: { 'if-none-match': '"a"' } },
+      },
+      { gets: { body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.3.2',
+    says: 'one that has another gets the answer that the endpoint confirms',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      {
+        headers: { 'if-none-match': '"z"' },
+        answer: { status: 304, headers: { ...fresh, etag: '"a"' } },
+        gets: { status: 200, body: 'one', asked: { 'if-none-match': '"a"' } },
+      },
+    ],
+  },
   // 4.4: invalidation
+  {
+    section: '4.4',
+    says: 'what Location and Content-Location name goes too',
+    steps: ['location', 'content-location'].flatMap((field): readonly Step[] => [
+      { query: `?${field}`, answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { method: 'POST', answer: { status: 201, headers: { [field]: `?${field}` } }, gets: { status: 201 } },
+      { query: `?${field}`, answer: { body: 'two' }, gets: { body: 'two' } },
+    ]),
+  },
+  {
+    section: '4.4',
+    says: 'of another host it does not',
+    steps: [
+      { answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      {
+        method: 'POST',
+        headers: { host: 'other.test' },
+        query: '?a',
+        answer: { status: 201, headers: { location: 'http://app.test{path}' } },
+        gets: { status: 201 },
+      },
+      { gets: { body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.4',
+    says: 'a redirect after a POST is a success',
+    steps: [
+      { answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { method: 'POST', answer: { status: 303, headers: { location: '/x' } }, gets: { status: 303 } },
+      { answer: { body: 'two' }, gets: { body: 'two' } },
+    ],
+  },
+  {
+    section: '4.4',
+    says: 'a safe method takes nothing out',
+    steps: [
+      { answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { method: 'OPTIONS', answer: { status: 200 }, gets: { status: 200 } },
+      { gets: { body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '4.4',
+    says: 'every answer of the URL goes, whatever it varies by',
+    steps: [
+      { headers: { 'x-a': '1' }, answer: { headers: { ...fresh, vary: 'x-a' }, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'x-a': '2' }, answer: { headers: { ...fresh, vary: 'x-a' }, body: 'two' }, gets: { body: 'two' } },
+      { method: 'DELETE', answer: { status: 204 }, gets: { status: 204 } },
+      { headers: { 'x-a': '1' }, answer: { body: 'new one' }, gets: { body: 'new one' } },
+      { headers: { 'x-a': '2' }, answer: { body: 'new two' }, gets: { body: 'new two' } },
+    ],
+  },
   ...['POST', 'PUT', 'DELETE', 'PATCH'].map(
     (method): CacheCase => ({
       section: '4.4',
@@ -652,6 +1030,30 @@ export const cases: readonly CacheCase[] = [
     section: '5.2.1.7',
     says: 'only-if-cached is answered 504 when there is nothing',
     steps: [{ headers: { 'cache-control': 'only-if-cached' }, gets: { status: 504, asked: 'nothing' } }],
+  },
+  {
+    section: '5.2.1.7',
+    says: 'and with what is stored when there is something',
+    steps: [
+      { answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'cache-control': 'only-if-cached' }, gets: { body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '5.2.1.2',
+    says: 'max-stale without a value takes any stale answer',
+    steps: [
+      { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
+      { headers: { 'cache-control': 'max-stale' }, gets: { body: 'one', asked: 'nothing' } },
+    ],
+  },
+  {
+    section: '5.4',
+    says: 'Pragma counts for nothing beside Cache-Control',
+    steps: [
+      { answer: { headers: fresh, body: 'one' }, gets: { body: 'one' } },
+      { headers: { pragma: 'no-cache', 'cache-control': 'max-age=600' }, gets: { body: 'one', asked: 'nothing' } },
+    ],
   },
   {
     section: '5.2.2.4',

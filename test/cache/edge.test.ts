@@ -3,8 +3,9 @@
 import { lab } from '../workers/lab.ts'
 import { askOnce } from './ask.ts'
 import { runCacheCases } from './through.ts'
+import { runUsers } from './users.ts'
 
-runCacheCases('edge', async (endpoint, rules) => {
+const open = async (endpoint: string, rules: object) => {
   const edge = await lab({
     listeners: { web: { kind: 'edge' } },
     pools: { app: { endpoints: [endpoint] } },
@@ -16,5 +17,8 @@ runCacheCases('edge', async (endpoint, rules) => {
       cache,
     })),
   } as never)
-  return { ask: (path, asked) => askOnce(edge.port, path, asked) }
-})
+  return { ask: (path: string, asked: Parameters<typeof askOnce>[2]) => askOnce(edge.port, path, asked) }
+}
+
+runCacheCases('edge', open)
+runUsers('edge', 100, endpoint => open(endpoint, { plain: true }))

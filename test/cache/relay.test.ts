@@ -5,11 +5,12 @@ import { startRelay } from '../../relay/relay.ts'
 import { parse } from '../../shared/config/parse.ts'
 import { askOnce } from './ask.ts'
 import { runCacheCases } from './through.ts'
+import { runUsers } from './users.ts'
 
 const closing: (() => Promise<unknown>)[] = []
 afterAll(() => Promise.all(closing.map(close => close())))
 
-runCacheCases('relay', async (endpoint, rules) => {
+const open = async (endpoint: string, rules: object) => {
   const { config } = parse({
     listeners: { web: { kind: 'http', address: '127.0.0.1:0' } },
     pools: { app: { endpoints: [endpoint] } },
@@ -24,5 +25,8 @@ runCacheCases('relay', async (endpoint, rules) => {
   const relay = await startRelay({ config, variables: {}, onRecord: () => {}, onRequest: () => {} })
   closing.push(() => relay.stop({ drainMs: 0 }))
   const { port } = relay.addresses.get('web')!
-  return { ask: (path, asked) => askOnce(port, path, asked) }
-})
+  return { ask: (path: string, asked: Parameters<typeof askOnce>[2]) => askOnce(port, path, asked) }
+}
+
+runCacheCases('relay', open)
+runUsers('relay', 300, endpoint => open(endpoint, { plain: true }))

@@ -23,11 +23,17 @@ export function runCacheCases(door: string, open: (endpoint: string, rules: obje
     const origin = await endpoint((request, response) => {
       request.resume()
       seen.set(request.url!, request.headers)
-      const { status = 200, headers = {}, body = '', breaks } = scripts.get(request.url!) ?? {}
+      const script = scripts.get(request.url!)
+      const isConditional = 'if-none-match' in request.headers || 'if-modified-since' in request.headers
+      const said = isConditional ? script : (script?.unasked ?? script)
+      const { status = 200, headers = {}, body = '', breaks } = said ?? {}
       if (breaks === 'before') return void request.socket.resetAndDestroy()
       response.statusCode = status
       response.setHeader('content-type', 'application/octet-stream')
-      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value as string | string[])
+      for (const [name, value] of Object.entries(headers)) {
+        const path = request.url!.split('?', 1)[0]!
+        response.setHeader(name, typeof value === 'string' ? value.replace('{path}', path) : (value as string[]))
+      }
       if (breaks === 'within') return void response.write(body, () => request.socket.destroy())
       response.end(status === 304 || request.method === 'HEAD' ? undefined : body)
     })

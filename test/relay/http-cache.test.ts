@@ -1,5 +1,6 @@
 // What of the cache only the relay has: its store in memory with a budget, encodings on the fly, and streams.
 
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -90,7 +91,7 @@ test('what an endpoint sends bit by bit is compressed bit by bit', async () => {
   expect(String(gunzipSync(Buffer.concat(chunks)))).toBe('first part of a slow answer and the rest')
 })
 
-test('of two hundred requests for a cold key one reaches the endpoint, and records say what the cache did', async () => {
+test('of a thousand requests for a cold key one reaches the endpoint, and records say what the cache did', async () => {
   const { ask, requests, records } = await relayBefore(
     (_, response) => {
       response.setHeader('cache-control', 'max-age=60')
@@ -98,13 +99,13 @@ test('of two hundred requests for a cold key one reaches the endpoint, and recor
     },
     { cache: true },
   )
-  const answers = await Promise.all(Array.from({ length: 200 }, () => ask('/cold')))
+  const answers = await Promise.all(Array.from({ length: 1000 }, () => ask('/cold')))
   expect(answers.every(({ status, body }) => status === 200 && String(body) === 'one')).toBe(true)
   expect(requests).toEqual(['/cold'])
-  await expect.poll(() => records.length, { timeout: 10_000 }).toBe(200)
+  await expect.poll(() => records.length, { timeout: 20_000 }).toBe(1000)
   expect(records.filter(({ cache }) => cache === 'miss')).toHaveLength(1)
-  expect(records.filter(({ cache }) => cache === 'hit')).toHaveLength(199)
-})
+  expect(records.filter(({ cache }) => cache === 'hit')).toHaveLength(999)
+}, 60_000)
 
 test('a client that goes away leaves nothing half in the store', async () => {
   const { ask, port, requests } = await relayBefore(
@@ -137,6 +138,28 @@ test('the store holds no more than its budget, and the least recently used go fi
   expect(store.look('k0', none)).toBeTypeOf('object')
   expect(store.look('k1', none)).toBeUndefined()
   expect(store.look('k49', none)).toBeTypeOf('object')
+})
+
+test('the encoded form of a stored answer is made once, kept out of the same budget, and gone with a new answer', async () => {
+  const store = new AnswerStore(300_000)
+  const none = new Headers()
+  const plain = Buffer.from(text)
+  store.keep('k', stored, plain, none)
+  const [one, two] = await Promise.all([store.encoded(plain, 'gzip'), store.encoded(plain, 'gzip')])
+  expect(one).toBe(two)
+  expect(await store.encoded(plain, 'gzip')).toBe(one)
+  expect(await store.encoded(plain, 'br')).not.toBe(one)
+  store.renew('k', { ...stored, receivedAt: 5 }, plain, none)
+  expect(await store.encoded(plain, 'gzip')).toBe(one)
+  const other = Buffer.from('another answer '.repeat(100))
+  store.keep('k', stored, other, none)
+  expect(String(gunzipSync(await store.encoded(other, 'gzip')))).toBe(String(other))
+  for (let index = 0; index < 100; index++) {
+    const body = randomBytes(20_000)
+    store.keep(`k${index}`, stored, body, none)
+    await store.encoded(body, 'gzip')
+    expect(store.bytes).toBeLessThanOrEqual(300_000)
+  }
 })
 
 test('a store that gets another budget keeps what was asked for last', () => {

@@ -59,6 +59,22 @@ test('of a thousand requests for a cold key one reaches the endpoint', async () 
   expect(origin.count('/cold')).toBe(1)
 })
 
+test('of a thousand requests for a cold key over two isolates one of each reaches the endpoint', async () => {
+  const origin = await endpoint((_, response) => {
+    response.setHeader('cache-control', 'max-age=60')
+    setTimeout(() => response.end('one'), 200)
+  })
+  const config = {
+    listeners: { web: { kind: 'edge' } },
+    pools: { app: { endpoints: [origin.address] } },
+    routes: [{ name: 'app', pool: 'app', cache: true }],
+  } as never
+  const isolates = await Promise.all([lab(config), lab(config)])
+  const answers = await Promise.all(Array.from({ length: 1000 }, (_, index) => isolates[index % 2]!.ask('/cold')))
+  expect(answers.every(({ status, body }) => status === 200 && String(body) === 'one')).toBe(true)
+  expect(origin.count('/cold')).toBe(2)
+}, 60_000)
+
 test('requests for what is not stored do not wait for each other twice', async () => {
   const { origin, edge } = await cached((_, response) => {
     response.setHeader('cache-control', 'no-store')

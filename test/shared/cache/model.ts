@@ -108,7 +108,7 @@ export class ModelCache {
     if (request.hasAuthorization && !isShared) return
     const says = answer.maxAge ?? answer.sMaxage ?? answer.expiresIn
     const isKnown = answer.status !== 503
-    if (says === undefined && !answer.isPublic && !answer.noCache && !isKnown) return
+    if (says === undefined && !answer.isPublic && !isKnown) return
     const isOfUse =
       answer.etag !== undefined ||
       (!answer.noCache && (lifetime(answer) > answer.age || (!forbidsStale(answer) && (answer.staleIfError ?? 0) > 0)))

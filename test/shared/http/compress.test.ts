@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { chooseEncoding, encodingFor, setEncoded, setVaryEncoding } from '../../../shared/http/compress.ts'
+import {
+  acceptedEncodings,
+  chooseEncoding,
+  encodingFor,
+  setEncoded,
+  setVaryEncoding,
+} from '../../../shared/http/compress.ts'
 
 const rule = { types: ['text/*', 'application/json'], minBytes: 1024 }
 
@@ -72,4 +78,15 @@ describe('an answer', () => {
     setVaryEncoding(edited)
     expect(edited.get('vary')).toBe(after)
   })
+})
+
+test('a client that asks for no change on the way gets nothing encoded', () => {
+  expect(
+    acceptedEncodings(new Headers({ 'accept-encoding': 'br', 'cache-control': 'max-age=0, no-transform' })),
+  ).toBeNull()
+  expect(acceptedEncodings(new Headers({ 'accept-encoding': 'br', 'cache-control': 'max-age=0' }))).toBe('br')
+  expect(
+    acceptedEncodings(new Headers({ 'accept-encoding': 'br', 'cache-control': 'no-transform' }), 'gzip'),
+  ).toBeNull()
+  expect(acceptedEncodings(new Headers({ 'accept-encoding': 'br' }), 'gzip')).toBe('gzip')
 })

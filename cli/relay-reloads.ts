@@ -3,7 +3,7 @@
 
 import type { Metrics } from '../relay/metrics.ts'
 import type { ReloadAnswer } from '../relay/operator.ts'
-import type { Relay } from '../relay/relay.ts'
+import type { Relay } from '../relay/relay-api.ts'
 import type { Reloaded } from '../relay/reload.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'

@@ -1,7 +1,7 @@
 // What `fourseven status` prints: what is wrong stands first in its row, and who did it beside it.
 
 import type { LivePool } from '../relay/live.ts'
-import type { OverlayState } from '../relay/relay.ts'
+import type { OverlayState } from '../relay/relay-api.ts'
 import { shareText } from '../shared/overlay/status.ts'
 import type { WholeStatus } from '../workers/control/control.ts'
 import type { Change } from '../workers/control/store.ts'

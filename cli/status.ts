@@ -3,7 +3,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { LivePool } from '../relay/live.ts'
-import type { OverlayState } from '../relay/relay.ts'
+import type { OverlayState } from '../relay/relay-api.ts'
 import type { WholeStatus } from '../workers/control/control.ts'
 import type { Change } from '../workers/control/store.ts'
 import { type Place, placeText } from './ask.ts'

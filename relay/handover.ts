@@ -7,7 +7,7 @@
 
 import { connectIpc, type IpcPipe, listenIpc } from './ipc-pipe.ts'
 import type { BoundHandle } from './place.ts'
-import type { HandedSession } from './relay.ts'
+import type { HandedSession } from './relay-api.ts'
 import { removeSocketFile, removeStale, socketFileAt } from './socket-file.ts'
 
 /** What a relay has to give. */

@@ -8,7 +8,7 @@ import type { KernelCounts } from './kernel/kernel.ts'
 import { addKernelMetrics } from './kernel/metrics.ts'
 import type { OpenPassed } from './live.ts'
 import type { FlowRecord } from './record.ts'
-import type { OverlayState } from './relay.ts'
+import type { OverlayState } from './relay-api.ts'
 
 export interface Metrics {
   readonly countRecord: (record: FlowRecord) => void

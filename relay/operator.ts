@@ -10,7 +10,7 @@ import { isLoopback, parseAddress, parseHostPort } from '../shared/wire/address.
 import { livePools } from './live.ts'
 import type { Metrics } from './metrics.ts'
 import type { BoundHandle, ListenAddress } from './place.ts'
-import type { Relay } from './relay.ts'
+import type { Relay } from './relay-api.ts'
 
 export interface OperatorOptions {
   readonly host: string

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { createServer, connect as netConnect, type Server, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { afterEach } from 'vitest'
 import type { FlowRecord } from '../../relay/record.ts'
-import { type Relay, type RelayOptions, startRelay } from '../../relay/relay.ts'
+import { startRelay } from '../../relay/relay.ts'
+import type { Relay, RelayOptions } from '../../relay/relay-api.ts'
 import {
   type Config,
   type FlowRoute,

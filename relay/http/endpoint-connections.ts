@@ -54,8 +54,10 @@ export class EndpointConnections {
   }
 
   ask(question: Question, asker: Asker, connectMs: number): Call {
-    if (question.isUpgrade || this.protocol === 'http1') return this.askHttp1(question, asker, connectMs)
-    const session = this.sessions.find(one => one.hasRoom)
+    if (this.protocol === 'http1' || (question.isUpgrade && !this.mayTakeTunnels)) {
+      return this.askHttp1(question, asker, connectMs)
+    }
+    const session = this.sessions.find(one => one.hasRoom && (!question.isUpgrade || one.takesTunnels))
     if (session !== undefined) return session.ask(question, asker)
     const waiting = new Waiting(this, question, asker, connectMs)
     this.waiting.push(waiting)
@@ -63,6 +65,12 @@ export class EndpointConnections {
     const mayOpen = this.opening === 0 && this.sessions.length < mostSessions
     if (mayOpen || this.protocol === 'unknown') this.openFor(connectMs)
     return waiting
+  }
+
+  /** Whether a WebSocket may be a stream. Where nothing but HTTP/2 is spoken the endpoint is heard before that is settled. */
+  private get mayTakeTunnels(): boolean {
+    const settled = this.sessions.find(one => one.isSettled)
+    return settled === undefined ? isHttp2Scheme(this.endpoint.address.scheme) : settled.takesTunnels
   }
 
   close(): void {
@@ -163,8 +171,16 @@ export class EndpointConnections {
 
   private serveWaiting(): void {
     while (this.waiting.length > 0) {
-      const session = this.sessions.find(one => one.hasRoom)
+      const { isUpgrade } = this.waiting[0]!.question
+      if (isUpgrade && !this.mayTakeTunnels) {
+        const waiting = this.waiting.shift()!
+        waiting.begin(this.askHttp1(waiting.question, waiting.asker, waiting.connectMs))
+        continue
+      }
+      const session = this.sessions.find(one => one.hasRoom && (!isUpgrade || one.takesTunnels))
       if (session === undefined) {
+        // One that has said nothing yet may be the one.
+        if (isUpgrade && this.sessions.some(one => !one.isSettled)) return
         if (this.opening === 0 && this.sessions.length < mostSessions) this.openFor(this.waiting[0]!.connectMs)
         return
       }

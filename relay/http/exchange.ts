@@ -27,6 +27,8 @@ export interface Exchange {
   readonly body: Body | undefined
   /** As the client says; undefined when it does not. */
   readonly bodyLength: number | undefined
+  /** Asked for over HTTP/2 (RFC 8441): success would say that it is open, and only `upgrade` may say so. */
+  readonly isTunnel?: boolean
   /** Why it cannot be served at all. */
   readonly malformed: Malformed | undefined
   /** The client went away, or gave the request up, before the answer was whole. */
@@ -46,7 +48,10 @@ export interface Exchange {
   finish(trailers: Fields): void
   /** The answer's head, and its body as it comes; undefined: none. */
   begin(status: number, fields: Fields, body: Body | undefined): void
-  /** 101, and the connection itself from there on; undefined where there is no such thing. */
+  /**
+   * 101, or what HTTP/2 has for it, and the connection or stream itself from there on; undefined when the fields of the answer
+   * are none for what was asked.
+   */
   upgrade(fields: Fields): Upgraded | undefined
   /** Ends it so that what was sent of the answer is not taken for whole. */
   abort(): void

@@ -405,6 +405,7 @@ class Http1Exchange implements Exchange, Sink {
   upgrade(fields: Fields): Upgraded | undefined {
     this.hasBegun = true
     this.isDone = true
+    fields.set('upgrade', 'websocket')
     fields.set('connection', 'Upgrade')
     const { socket } = this.connection
     socket.write(`HTTP/1.1 101 ${phraseOf(101)}\r\n${formatFields(fields)}\r\n`, 'latin1')

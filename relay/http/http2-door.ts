@@ -13,6 +13,7 @@ import type { Malformed } from './http1-head.ts'
 import { StreamEnd } from './http2-end.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
 import { type FloodWatch, watchFloods } from './http2-floods.ts'
+import { acceptOf, newKey } from './websocket.ts'
 
 export class Http2Connection implements HttpConnection {
   readonly facts: FlowFacts
@@ -42,6 +43,7 @@ export class Http2Connection implements HttpConnection {
       settings: {
         maxConcurrentStreams: mostStreams,
         initialWindowSize: streamWindow,
+        enableConnectProtocol: true,
         maxHeaderListSize: seenTooMuch * (terms.limits.maxHeaderBytes + terms.limits.maxUrlBytes),
       },
       maxHeaderListPairs: seenTooMuch * terms.limits.maxHeaders + pseudoFields,
@@ -121,6 +123,7 @@ class Http2Exchange implements Exchange, Sink {
   readonly body: Body | undefined
   readonly bodyLength: number | undefined
   readonly malformed: Malformed | undefined
+  readonly isTunnel: boolean
   readonly stream: ServerHttp2Stream
   isGone = false
   bytesOut = 0
@@ -136,9 +139,11 @@ class Http2Exchange implements Exchange, Sink {
   constructor(connection: Http2Connection, stream: ServerHttp2Stream, raw: readonly string[], isWhole: boolean) {
     this.connection = connection
     this.stream = stream
-    const { fields, method, path, authority } = fieldsOf(raw)
+    const { fields, method, path, authority, protocol } = fieldsOf(raw)
     this.fields = fields
-    this.method = method
+    this.isTunnel = method === 'CONNECT' && protocol?.toLowerCase() === 'websocket'
+    this.method = this.isTunnel ? 'GET' : method
+    if (this.isTunnel) askForWebSocket(fields)
     this.scheme = connection.scheme
     if (!isWhole && fields.get('expect')?.toLowerCase() === '100-continue') stream.additionalHeaders({ ':status': 100 })
     const host = fields.get('host')
@@ -147,13 +152,13 @@ class Http2Exchange implements Exchange, Sink {
     const question = path.indexOf('?')
     this.path = question === -1 ? path : path.slice(0, question)
     this.search = question === -1 ? '' : path.slice(question)
-    this.malformed = strangeness(method, path, authority, host)
+    this.malformed = strangeness(this.method, path, authority, host, protocol)
     const length = fields.get('content-length')
     this.bodyLength = length === null ? undefined : Number(length)
     stream.on('error', nothing)
     stream.on('drain', () => this.onDrain())
     stream.once('close', () => this.closed())
-    if (isWhole) return
+    if (isWhole || this.isTunnel) return
     const body = new Body(new StreamReader(stream))
     this.body = body
     stream.on('data', (chunk: Buffer) => {
@@ -220,8 +225,15 @@ class Http2Exchange implements Exchange, Sink {
     body!.sendTo(this)
   }
 
-  upgrade(): Upgraded | undefined {
-    return undefined
+  upgrade(fields: Fields): Upgraded | undefined {
+    const { stream } = this
+    const accept = fields.get('sec-websocket-accept')
+    if (!this.isTunnel || stream.destroyed || accept !== acceptOf(this.fields.get(KEY)!)) return undefined
+    fields.delete('sec-websocket-accept')
+    stream.respond(this.head(200, fields), asItIs)
+    // How it ends is told by whoever joins it to the endpoint.
+    this.isWhole = true
+    return { socket: stream, early: none }
   }
 
   lastWords: Fields | undefined
@@ -264,7 +276,7 @@ class Http2Exchange implements Exchange, Sink {
 
   /** A client need not send the rest of what nobody reads (RFC 9113 section 8.1). */
   private get isHalfRead(): boolean {
-    return this.body !== undefined && this.body.state !== 'whole'
+    return this.isTunnel || (this.body !== undefined && this.body.state !== 'whole')
   }
 
   /** The same behind an answer that has no trailers. */
@@ -309,12 +321,20 @@ class StreamReader implements Producer {
   }
 }
 
+/** As HTTP/1.1 would ask for it, so that rules, filters and endpoints need not know of the other way. */
+function askForWebSocket(fields: Fields): void {
+  fields.set('upgrade', 'websocket')
+  fields.set(KEY, newKey())
+}
+
 function strangeness(
   method: string,
   path: string,
   authority: string | undefined,
   host: string | null,
+  protocol: string | undefined,
 ): Malformed | undefined {
+  if (method === 'CONNECT' && protocol !== undefined) return { status: 501, details: 'CONNECT for no WebSocket' }
   if (method === 'CONNECT') return { status: 400, details: 'CONNECT: this is no forward proxy' }
   if (path === '*' ? method !== 'OPTIONS' : path[0] !== '/') return { status: 400, details: 'the path is no path' }
   if (authority === undefined && host === null) return { status: 400, details: 'no :authority' }
@@ -326,6 +346,8 @@ function strangeness(
 
 function nothing(): void {}
 
+const KEY = 'sec-websocket-key'
+const none = Buffer.alloc(0)
 /** No Date of our own: the endpoint's stands, or none. Node knows the word, its types do not. */
 const asItIs: object = { sendDate: false }
 const pseudoFields = 8

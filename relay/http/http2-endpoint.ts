@@ -9,6 +9,7 @@ import type { Fields } from './fields.ts'
 import { plainTrailers } from './http1-body.ts'
 import { StreamEnd } from './http2-end.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
+import { acceptOf } from './websocket.ts'
 
 export class Http2Endpoint {
   readonly session: ClientHttp2Session
@@ -57,6 +58,16 @@ export class Http2Endpoint {
     // Before the endpoint has said how many it takes one stream is safe; what is too many would be refused.
     if (!this.hasSettings) return this.open === 0
     return this.open < Math.min(this.session.remoteSettings.maxConcurrentStreams ?? mostStreams, mostStreams)
+  }
+
+  /** The endpoint has said what it takes. */
+  get isSettled(): boolean {
+    return this.hasSettings
+  }
+
+  /** WebSockets, each a stream (RFC 8441). */
+  get takesTunnels(): boolean {
+    return this.hasSettings && this.session.remoteSettings.enableConnectProtocol === true
   }
 
   ask(question: Question, asker: Asker): Call {
@@ -131,12 +142,13 @@ class Http2Call implements Call, Sink, Producer {
     this.endpoint = endpoint
     this.question = question
     this.asker = asker
-    const { method, path, scheme, authority, fields, upload, takesTrailers } = question
-    const headers = [':method', method, ':scheme', scheme, ':path', path, ':authority', authority]
-    headersOf(fields, headers)
+    const { method, path, scheme, authority, fields, upload, takesTrailers, isUpgrade } = question
+    const headers = isUpgrade ? [':method', 'CONNECT', ':protocol', 'websocket'] : [':method', method]
+    headers.push(':scheme', scheme, ':path', path, ':authority', authority)
+    headersOf(isUpgrade ? withoutHandshake(fields) : fields, headers)
     if (takesTrailers) headers.push('te', 'trailers')
     if (upload.kind !== 'none' && upload.length !== undefined) headers.push('content-length', String(upload.length))
-    const endStream = upload.kind === 'none'
+    const endStream = upload.kind === 'none' && !isUpgrade
     const isStreamed = upload.kind === 'stream'
     this.stream = endpoint.session.request(headers, { endStream, waitForTrailers: isStreamed })
     const { stream } = this
@@ -198,6 +210,10 @@ class Http2Call implements Call, Sink, Producer {
     if (this.isOver) return
     this.isAnswered = true
     const { status, fields } = fieldsOf(raw)
+    if (this.question.isUpgrade && status < 300 && !isWhole) {
+      this.opened(fields)
+      return
+    }
     if (isWhole || this.question.method === 'HEAD') {
       this.asker.answered({ status, fields, body: undefined, upgraded: undefined })
       return
@@ -211,6 +227,16 @@ class Http2Call implements Call, Sink, Producer {
       this.question.isCall,
     )
     this.asker.answered({ status, fields, body: this.body, upgraded: undefined })
+  }
+
+  /** A WebSocket, as HTTP/1.1 would have it. */
+  private opened(fields: Fields): void {
+    const { stream } = this
+    stream.removeAllListeners('data')
+    stream.pause()
+    fields.set('upgrade', 'websocket')
+    fields.set('sec-websocket-accept', acceptOf(this.question.fields.get('sec-websocket-key') ?? ''))
+    this.asker.answered({ status: 101, fields, body: undefined, upgraded: { socket: stream, early: none } })
   }
 
   private closed(): void {
@@ -229,6 +255,14 @@ class Http2Call implements Call, Sink, Producer {
       this.asker.failed(failure('reset', 'connection_terminated', says))
     }
   }
+}
+
+/** HTTP/2 has a stream for what HTTP/1.1 asks with these. */
+function withoutHandshake(fields: Fields): Fields {
+  const left = fields.copy()
+  left.delete('upgrade')
+  left.delete('sec-websocket-key')
+  return left
 }
 
 function asHeaders(trailers: Fields | undefined): Record<string, string> {
@@ -250,6 +284,7 @@ const codeNames: ReadonlyMap<number, string> = new Map(
 
 function nothing(): void {}
 
+const none = Buffer.alloc(0)
 const endOfStream = constants.NGHTTP2_FLAG_END_STREAM
 /** The high-water mark of a direction. */
 const streamWindow = 262_144

@@ -10,6 +10,8 @@ export interface Http2Head {
   readonly scheme: string
   readonly path: string
   readonly authority: string | undefined
+  /** Of an extended CONNECT (RFC 8441). */
+  readonly protocol: string | undefined
 }
 
 /** Cookies that came apart become one field again (RFC 9113 section 8.2.3). */
@@ -20,6 +22,7 @@ export function fieldsOf(raw: readonly string[]): Http2Head {
   let scheme = ''
   let path = ''
   let authority: string | undefined
+  let protocol: string | undefined
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at]!
     const value = raw[at + 1]!
@@ -29,11 +32,12 @@ export function fieldsOf(raw: readonly string[]): Http2Head {
       else if (name === ':path') path = value
       else if (name === ':scheme') scheme = value
       else if (name === ':authority') authority = value
+      else if (name === ':protocol') protocol = value
     } else if (name === 'cookie' && fields.has('cookie')) {
       fields.set('cookie', `${fields.get('cookie')}; ${value}`)
     } else fields.add(name, name, value)
   }
-  return { fields, status, method, scheme, path, authority }
+  return { fields, status, method, scheme, path, authority, protocol }
 }
 
 /** Adds them to the end of a flat list. */

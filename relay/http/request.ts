@@ -208,11 +208,19 @@ export class LiveRequest {
       passOnCall(this, response, decision, endpoint)
       return
     }
+    if (exchange.isTunnel === true && upgraded === undefined && status < 300) {
+      body?.cancel()
+      this.giveUp(decision, 'http_upgrade_failed')
+      return
+    }
     this.headers(status)
     if (upgraded !== undefined) {
+      editAnswer(fields, decision, endpoint, facts, plane.shared.table, plane.cookieKeys)
       const own = exchange.upgrade(fields)
-      if (own === undefined) upgraded.socket.destroy()
-      else {
+      if (own === undefined) {
+        upgraded.socket.destroy()
+        this.giveUp(decision, 'http_upgrade_failed')
+      } else {
         this.endUpgraded = joinUpgraded(own, upgraded, this.upgradedBytes, {
           moved: () => {
             this.movedAt = performance.now()
@@ -253,6 +261,11 @@ export class LiveRequest {
   /** An answer of ours. */
   private reply(own: OwnAnswer, decision: HttpDecision | undefined, reason: Reason | undefined): void {
     const { exchange, facts, plane } = this
+    if (exchange.isTunnel === true && own.status < 300) {
+      const failed = 'http_upgrade_failed'
+      this.reply(answerOurselves(facts.method, failed, reasons[failed].status, undefined, undefined), decision, failed)
+      return
+    }
     const fields = new Fields()
     for (const [name, value] of own.fields) fields.append(name, value)
     if (decision !== undefined) editOwn(fields, decision, facts, plane.shared.table, plane.cookieKeys)

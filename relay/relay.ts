@@ -277,12 +277,14 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
       doors.discard()
       throw new ConfigError(refused)
     }
+    const storing = threads === 1 ? [] : storingFrom(overlaid.table, after).filter(name => !exchanged.taken.has(name))
     await swapTo(after)
     part = nextPart
     variables = given
     if (part.threads !== wantedThreads) onProblem(threadsStay(threads))
     if (JSON.stringify(part.cacheStore.disk) !== JSON.stringify(diskWanted)) onProblem(diskStays())
-    for (const problem of await acceptAll(exchanged.taken)) onProblem(problem)
+    const again = new Map(storing.map(name => [name, places.get(name)!]))
+    for (const problem of await acceptAll(new Map([...exchanged.taken, ...again]))) onProblem(problem)
     for (const [name, place] of exchanged.leaving) {
       // The door of a listener that moved closed when its new one opened.
       if (exchanged.taken.has(name)) leavePlace(place)
@@ -435,6 +437,12 @@ function socketsFor({ sessionKey, proxySources, http }: FlowListener, threads: n
   if (sessionKey === undefined) return threads
   const isBySender = sessionKey.by === 'flow' && !proxySources.some(({ isInEach }) => isInEach)
   return isBySender ? threads : 1
+}
+
+/** Listeners whose answers are stored from now on: one thread has to take them from those that have them. */
+function storingFrom(before: Table, after: Table): readonly string[] {
+  const stores = ({ flowListeners }: Table, name: string) => flowListeners.get(name)?.http?.hasCache
+  return [...after.flowListeners.keys()].filter(name => stores(after, name) === true && stores(before, name) === false)
 }
 
 /** Functions cannot go to another thread: with a draw or a host of the caller's own this one has the doors. */

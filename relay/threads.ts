@@ -271,7 +271,9 @@ export async function openThreads(
  */
 function socketsOf(thread: number, threads: number, sockets: number, listener: FlowListener): readonly number[] {
   const { kind, name, http } = listener
-  if (kind !== 'udp' && http?.hasCache !== true && sockets < threads) return [thread % sockets]
+  // However many there are, after a reload or a takeover.
+  if (http?.hasCache === true) return thread === 0 ? Array.from({ length: sockets }, (_, at) => at) : []
+  if (kind !== 'udp' && sockets < threads) return [thread % sockets]
   // Those that one thread has alone are not all the first one's.
   const first = kind === 'udp' ? hash32(name) : 0
   return Array.from({ length: sockets }, (_, at) => at).filter(at => (first + at) % threads === thread)

@@ -3,7 +3,7 @@
 // does not bring it back.
 
 import { hash, randomBytes } from 'node:crypto'
-import { renameSync, unlinkSync } from 'node:fs'
+import { renameSync, unlinkSync, writeFileSync } from 'node:fs'
 import { mkdir, open, readdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { LRUCache } from 'lru-cache'
@@ -132,18 +132,33 @@ export class DiskStore {
       this.forget(key)
       return
     }
+    // What it replaces is gone from now on, whatever becomes of the writing.
+    this.remove(nameOf(key), this.entries.peek(nameOf(key)))
     this.waitingBytes += waiting
-    this.write(nameOf(key), head, body === undefined ? undefined : { stamp, bytes: body }, undefined, () => {
+    this.write(nameOf(key), head, body === undefined ? undefined : { stamp, bytes: body }, () => {
       this.waitingBytes -= waiting
     })
   }
 
-  /** Another head over the same body. False when that body is not there. */
+  /** Another head over the same body, there when this returns. False when that body is not there. */
   renew(key: string, stored: StoredAnswer, bytes: number): boolean {
     const name = nameOf(key)
-    const stamp = this.entries.get(name)?.stamp
-    if (stamp === undefined || this.isShut || this.writing.has(name)) return false
-    this.write(name, headText(key, { is: 'answer', stored, stamp, bytes }), undefined, stamp, nothing)
+    const entry = this.entries.get(name)
+    if (entry?.stamp === undefined || this.isShut || this.writing.has(name)) return false
+    const { stamp, bodyRoom } = entry
+    const head = headText(key, { is: 'answer', stored, stamp, bytes })
+    if (head.length > mostHead) return false
+    const draft = this.draft(name)
+    try {
+      writeFileSync(draft, head, { flag: 'wx', mode: 0o600 })
+      renameSync(draft, this.head(name))
+    } catch (error) {
+      this.drop(draft)
+      this.remove(name, entry)
+      this.onTrouble(error as Error)
+      return false
+    }
+    this.entries.set(name, { stamp, bodyRoom, bytes: bodyRoom + roomOf(Buffer.byteLength(head)) })
     return true
   }
 
@@ -183,41 +198,34 @@ export class DiskStore {
     }
   }
 
-  /**
-   * Body first, then the head beside it; the rename makes both count, unless something newer is known by then.
-   *
-   * @param kept the stamp of a body that is there already
-   */
+  /** Body first, then the head beside it; the rename makes both count, unless something newer is known by then. */
   private write(
     name: string,
     head: string,
     body: { readonly stamp: string; readonly bytes: Buffer } | undefined,
-    kept: string | undefined,
     done: () => void,
   ): void {
     const token = {}
     this.writing.set(name, token)
-    const draft = `${this.head(name)}.${randomBytes(8).toString('hex')}`
-    const stamp = body?.stamp ?? kept
+    const draft = this.draft(name)
     const run = async () => {
-      const bodyBytes = body === undefined ? 0 : roomOf(bytesInFile(body.bytes.length))
+      const bodyRoom = body === undefined ? 0 : roomOf(bytesInFile(body.bytes.length))
       try {
         await this.makeFolder(dirname(draft))
         if (body !== undefined) await writeNew(this.body(name, body.stamp), bodyBlocks(body.bytes, body.stamp))
         await writeFile(draft, head, { flag: 'wx', mode: 0o600 })
-        const before = this.entries.peek(name)
         // From here to the end nothing comes in between.
-        if (this.writing.get(name) !== token || (kept !== undefined && before?.stamp !== kept)) throw new Overtaken()
+        if (this.writing.get(name) !== token) throw new Overtaken()
         renameSync(draft, this.head(name))
-        const bodyRoom = kept === undefined ? bodyBytes : before!.bodyRoom
-        this.entries.set(name, { stamp, bodyRoom, bytes: bodyRoom + roomOf(Buffer.byteLength(head)) })
-        if (before?.stamp !== undefined && before.stamp !== stamp) this.drop(this.body(name, before.stamp))
+        this.entries.set(name, {
+          stamp: body?.stamp,
+          bodyRoom,
+          bytes: bodyRoom + roomOf(Buffer.byteLength(head)),
+        })
       } catch (error) {
         this.drop(draft)
         if (body !== undefined) this.drop(this.body(name, body.stamp))
         if (error instanceof Overtaken) return
-        // What was there before is older than what could not be written.
-        if (this.writing.get(name) === token) this.remove(name, this.entries.peek(name))
         this.onTrouble(error as Error)
       } finally {
         if (this.writing.get(name) === token) this.writing.delete(name)
@@ -300,6 +308,10 @@ export class DiskStore {
 
   private head(name: string): string {
     return join(this.place.folder, name.slice(0, 2), `${name}${headEnd}`)
+  }
+
+  private draft(name: string): string {
+    return `${this.head(name)}.${randomBytes(8).toString('hex')}`
   }
 
   private body(name: string, stamp: string): string {

@@ -217,3 +217,45 @@ function inflated(chunks: readonly Buffer[]): string {
   // Z_SYNC_FLUSH ends what came so far.
   return String(gunzipSync(Buffer.concat(chunks), { finishFlush: 2 }))
 }
+
+test('a reload that brings the first cache to a listener of several threads leaves it to one of them', async () => {
+  const requests: string[] = []
+  const server = http.createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`)
+    response.setHeader('cache-control', 'max-age=60')
+    request.resume()
+    response.end('one')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const configOf = (rule: object) =>
+    parse({
+      listeners: { web: { kind: 'http', address: '127.0.0.1:0' } },
+      pools: { app: { endpoints: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`] } },
+      routes: [{ name: 'app', pool: 'app', ...rule }],
+    } as never).config
+  const records: RelayRequestRecord[] = []
+  const relay = await startRelay({
+    config: configOf({}),
+    variables: {},
+    threads: 3,
+    onRecord: () => {},
+    onRequest: record => records.push(record),
+  })
+  closing.push(() => relay.stop({ drainMs: 0 }))
+  const { port } = relay.addresses.get('web')!
+  // Connections that come from the reload on; each has a thread of its own where there are several.
+  const ask = (path: string, method = 'GET') => askOnce(port, path, { method, headers: { connection: 'close' } })
+  await ask('/before')
+  await relay.reload(configOf({ cache: true }), {})
+  requests.length = 0
+  for (let turn = 0; turn < 30; turn++) expect((await ask('/a')).status).toBe(200)
+  expect(requests).toEqual(['GET /a'])
+  await ask('/a', 'DELETE')
+  for (let turn = 0; turn < 30; turn++) await ask('/a')
+  expect(requests).toEqual(['GET /a', 'DELETE /a', 'GET /a'])
+}, 60_000)

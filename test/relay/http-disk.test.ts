@@ -320,3 +320,80 @@ function harm(
     closeSync(opened)
   }
 }
+
+test('memory and disk together are a map that may forget, and never give what was replaced or forgotten', async () => {
+  const names = fc.constantFrom('a', 'b')
+  const vary = fc.constantFrom(undefined, undefined, undefined, '1', '2')
+  const command = fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('keep' as const),
+        key: names,
+        vary,
+        kilobytes: fc.constantFrom(1, 30, 1_500),
+      }),
+    },
+    { weight: 7, arbitrary: fc.record({ do: fc.constant('look' as const), key: names, vary }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('renew' as const), key: names, vary }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('forget' as const), key: names }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('settle' as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), isKilled: fc.boolean() }) },
+  )
+  const asking = (a: string | undefined) => (a === undefined ? none : new Headers({ 'x-a': a }))
+  let given = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 10, maxLength: 40 }), async commands => {
+      const folder = folderWith({})
+      let { store } = await storeOver(folder, { memory: 100_000 })
+      /** By key: what was kept last under which value; undefined: forgotten. A look may give it or nothing. */
+      const kept = new Map<string, { tag: string; vary: string | undefined; receivedAt: number }[]>()
+      const looks: Promise<void>[] = []
+      for (const [number, one] of commands.entries()) {
+        if (one.do === 'keep') {
+          const stamp: StoredAnswer = {
+            ...stored,
+            vary: one.vary === undefined ? [] : [['x-a', one.vary]],
+            tags: [String(number)],
+          }
+          store.keep(one.key, stamp, Buffer.alloc(one.kilobytes * 1000, String(number)), asking(one.vary))
+          // What does not vary, or begins to, stands alone under its key.
+          const before = kept.get(one.key) ?? []
+          const isAlike = one.vary !== undefined && before.every(each => each.vary !== undefined)
+          const others = isAlike ? before.filter(each => each.vary !== one.vary) : []
+          kept.set(one.key, [...others, { tag: String(number), vary: one.vary, receivedAt: 0 }])
+        } else if (one.do === 'forget') {
+          store.forget(one.key)
+          kept.delete(one.key)
+        } else if (one.do === 'settle') await store.settled()
+        else if (one.do === 'restart') {
+          // A kill leaves behind what is on disk by then: less, never other.
+          if (!one.isKilled) await store.settled()
+          else await store.leaveDisk()
+          await Promise.all(looks)
+          store = (await storeOver(folder, { memory: 100_000 })).store
+        } else {
+          const expected = kept.get(one.key)?.find(each => each.vary === undefined || each.vary === one.vary)
+          const found = await store.look(one.key, asking(one.vary))
+          if (typeof found !== 'object') continue
+          expect(found.stored.tags, JSON.stringify(commands)).toEqual([expected?.tag])
+          expect(found.stored.receivedAt).toBeLessThanOrEqual(expected!.receivedAt)
+          given += 1
+          if (one.do === 'renew') {
+            expected!.receivedAt = number
+            store.renew(one.key, { ...found.stored, receivedAt: number }, found.body, asking(one.vary))
+            if (found.body instanceof DiskBody) found.body.release()
+          } else if (found.body instanceof DiskBody) {
+            // Read while the commands go on.
+            const whole = wholeOf(found.body.part(0, found.bytes - 1))
+            looks.push(whole.then(body => expect(String(body).replaceAll(expected!.tag, '')).toBe('')))
+          } else expect(String(found.body).replaceAll(expected!.tag, '')).toBe('')
+        }
+      }
+      await Promise.all(looks)
+      await store.settled()
+    }),
+    { numRuns: 150, seed: 47 },
+  )
+  expect(given).toBeGreaterThan(100)
+}, 120_000)

@@ -125,13 +125,10 @@ test('a drain by hand stays when the overlay takes its own back', async () => {
   expect(states(relay)[0]).toEqual(['pool/pool-0', 'up', null])
 })
 
-test('weights of the overlay decide for the next connection, through a reload too', async () => {
-  const [stable, canary] = [await echo(), await echo()]
+/** All of them to `stable` by the config. */
+function rollout(stable: number, canary: number) {
   const split = { by: { from: 'address' }, pin: 'weight' }
-  const config = {
-    ...configOf([stable.port]),
-    pools: [poolOf('stable', [stable.port]), poolOf('canary', [canary.port])],
-  }
+  const config = { ...configOf([stable]), pools: [poolOf('stable', [stable]), poolOf('canary', [canary])] }
   const rule = ruleOf({
     variants: [
       { name: 'stable', pool: 'stable', weight: 100 },
@@ -139,7 +136,12 @@ test('weights of the overlay decide for the next connection, through a reload to
     ],
     split: { name: 'rollout', salt: '', epoch: 0, ...split },
   } as never)
-  const whole = { ...config, routes: [{ ...config.routes[0]!, rules: [rule] }] } as Config
+  return { rule, whole: { ...config, routes: [{ ...config.routes[0]!, rules: [rule] }] } as Config }
+}
+
+test('weights of the overlay decide for the next connection, through a reload too', async () => {
+  const [stable, canary] = [await echo(), await echo()]
+  const { rule, whole } = rollout(stable.port, canary.port)
   const { url, say } = await edge()
   const { relay, port } = await following(whole, url)
   await said(await client(port), 'x')
@@ -159,6 +161,32 @@ test('weights of the overlay decide for the next connection, through a reload to
   expect(relay.overlay().retired).toEqual(['split rollout'])
   await said(await client(port), 'x')
   expect([stable.sockets.length, canary.sockets.length]).toEqual([2, 2])
+})
+
+test('each of several threads decides by the overlay', async () => {
+  const [stable, canary] = [await echo(), await echo()]
+  const whole: Config = { ...rollout(stable.port, canary.port).whole, threads: 2 }
+  const { url, say } = await edge()
+  const { relay, port, events } = await following(whole, url)
+  expect(relay.threads.count).toBe(2)
+  /** It is said when every thread has it. */
+  const reached = (version: number) =>
+    until(() => events.some(each => each.event === 'overlay_changed' && each.version === version))
+  // Enough that the kernel gives each thread some of them.
+  const go = () => Promise.all(Array.from({ length: 24 }, async () => said(await client(port), 'x')))
+  const weigh = (stable: number, canary: number): Command => {
+    return { do: 'weight', split: 'rollout', weights: { stable, canary } }
+  }
+  await go()
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([24, 0])
+  say(after(whole, weigh(0, 1)))
+  await reached(1)
+  await go()
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([24, 24])
+  say(after(whole, weigh(0, 1), weigh(1, 0)))
+  await reached(2)
+  await go()
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([48, 24])
 })
 
 test('what nobody has changed is asked for by its ETag and not sent again', async () => {

@@ -27,6 +27,8 @@ export interface Crowd {
 export interface Said {
   readonly status: number
   readonly variant: string | undefined
+  /** What `Set-Cookie` said. */
+  readonly cookies: readonly string[]
   readonly text: string
   readonly ms: number
 }
@@ -194,7 +196,8 @@ function get(
       })
       response.on('end', () => {
         const variant = response.headers['x-fourseven-variant'] as string | undefined
-        resolve({ status: response.statusCode!, variant, text, ms: performance.now() - began })
+        const cookies = response.headers['set-cookie'] ?? []
+        resolve({ status: response.statusCode!, variant, cookies, text, ms: performance.now() - began })
       })
       response.on('error', reject)
     })

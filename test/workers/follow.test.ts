@@ -125,6 +125,36 @@ it('an isolate that begins does not serve a canary that was rolled back, unless 
   expect(told.length).toBeGreaterThanOrEqual(3)
 })
 
+it('users of a test keep what they had first while weights change, and follow them once they are released', async () => {
+  const { routes } = config(0)
+  const rules = [{ ...(routes[0] as { rules: object[] }).rules[0], split: { expose: true, pin: 'first' } }]
+  const ab = await crowd({ ...config(0), routes: [{ ...routes[0], rules }] } as ConfigInput, 2)
+  // Each keeps its cookies, as a browser does.
+  const jars = Array.from({ length: 20 }, () => '')
+  const visit = async (worker: number) => {
+    const seen: (string | undefined)[] = []
+    for (const [at, jar] of jars.entries()) {
+      const { variant, cookies } = await ab.ask(worker, '/', jar === '' ? {} : { cookie: jar })
+      seen.push(variant)
+      const kept = new Map(jar.split('; ').map(each => each.split('=') as [string, string]))
+      for (const each of cookies) kept.set(...(each.split(';')[0]!.split('=') as [string, string]))
+      jars[at] = [...kept]
+        .filter(([name]) => name !== '')
+        .map(([name, value]) => `${name}=${value}`)
+        .join('; ')
+    }
+    return [...new Set(seen)].join()
+  }
+  const newcomers = async (worker: number) => (await ab.ask(worker, '/')).variant
+  expect(await visit(0)).toBe('stable')
+  await ab.operate('changes', weigh(0, 100))
+  await until(async worker => (await newcomers(worker)) === 'canary', [0, 1])
+  expect([await visit(0), await visit(1)]).toEqual(['stable', 'stable'])
+  const { command, author } = weigh(0, 100)
+  expect((await ab.operate('changes', { command: { ...command, release: true }, author })).body.isChanged).toBe(true)
+  await until(async worker => (await visit(worker)) === 'canary', [0, 1])
+})
+
 it('the death of all, object and isolates, loses no change', async () => {
   const before = (await shop.operate('overlay')).body.overlay
   const { changes } = (await shop.operate('history')).body

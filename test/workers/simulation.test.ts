@@ -87,7 +87,7 @@ function world(seed: number, perPlace: (isolate: number) => number, readMs: numb
       caches[place] =
         told === undefined
           ? sharedUnread(known, now)
-          : sharedAfter({ birth: 'life', version: told, at: now }, '', askedAt, now)
+          : sharedAfter({ birth: 'life', version: told, at: now }, askedAt, now)
       versions[isolate] = Math.max(versions[isolate]!, caches[place]!.version)
       again()
     })

@@ -97,26 +97,30 @@ async function refresh(isolate: Isolate, follow: Follow, url: string): Promise<v
   const known = await readShared(url)
   const isBehind = known !== undefined && known.birth === follow.birth && known.version < follow.version
   if (known !== undefined && !isBehind && isFresh(known, Date.now(), Math.random())) {
-    await adopt(isolate, follow, known)
+    if (isNews(follow, known)) await adopt(isolate, follow, known, await known.text())
+    else await known.leave()
     return
   }
   const askedAt = Date.now()
   const told = await withinTime(follow.find().read(follow.birth, follow.version)).catch(String)
   if (typeof told === 'string') {
     // What was known serves on.
-    await writeShared(url, sharedUnread(known, Date.now()))
-    if (known !== undefined && !isBehind) await adopt(isolate, follow, known)
+    const text = (await known?.text()) ?? ''
+    await writeShared(url, sharedUnread(known, Date.now()), text)
+    if (known !== undefined && !isBehind) await adopt(isolate, follow, known, text)
     throw new Error(`the control object did not answer: ${told}`)
   }
-  const read = sharedAfter(told, told.text ?? follow.text ?? '', askedAt, Date.now())
-  await adopt(isolate, follow, read)
-  await writeShared(url, read)
+  await known?.leave()
+  const text = told.text ?? follow.text ?? ''
+  const read = sharedAfter(told, askedAt, Date.now())
+  await adopt(isolate, follow, read, text)
+  await writeShared(url, read, text)
 }
 
 /** Puts a version in force, once. What cannot be read is left alone: the last state serves on. */
-async function adopt(isolate: Isolate, follow: Follow, read: Shared): Promise<void> {
+async function adopt(isolate: Isolate, follow: Follow, read: Shared, text: string): Promise<void> {
   if (!isNews(follow, read)) return
-  const overlay = read.text === '' ? emptyOverlay : await parsed(read.text)
+  const overlay = text === '' ? emptyOverlay : await parsed(text)
   if (overlay === undefined || !isNews(follow, read)) return
   const { table } = apply(follow.base, overlay)
   if (table !== isolate.table) {
@@ -130,7 +134,7 @@ async function adopt(isolate: Isolate, follow: Follow, read: Shared): Promise<vo
   follow.overlay = overlay
   follow.birth = read.birth
   follow.version = read.version
-  follow.text = read.text
+  follow.text = text
 }
 
 /** Versions only go up, unless the store was made anew. */

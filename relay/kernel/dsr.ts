@@ -22,13 +22,22 @@ export function dsrTable(
   if (listeners.length === 0) return undefined
   const parts = listeners.map(listener => ({ listener, ...dsrListener(listener, observed, now, ground) }))
   const interfaces = new Set(listeners.map(({ kernel }) => kernel.interface))
-  const hooks = [...interfaces].map((device): KernelChain => {
+  const hooks = [...interfaces].flatMap((device): KernelChain[] => {
     const mine = parts.filter(({ listener }) => listener.kernel.interface === device)
-    return {
-      name: `on.${device.replace(/[^A-Za-z0-9_]/g, '_')}`,
-      hook: `type filter hook ingress device "${device}" priority -150`,
-      rules: [...fragmentRules(mine), ...mine.flatMap(part => part.enter)],
-    }
+    const name = `on.${device.replace(/[^A-Za-z0-9_]/g, '_')}`
+    const listening = mine.map(({ listener }) => listener)
+    return [
+      { name: `${name}.errors`, hook: undefined, rules: listening.map(errorRule) },
+      {
+        name,
+        hook: `type filter hook ingress device "${device}" priority -150`,
+        rules: [
+          ...enterRules(listening),
+          ...fragmentRules(mine),
+          `meta l4proto { icmp, ipv6-icmp } goto ${name}.errors`,
+        ],
+      },
+    ]
   })
   return {
     table: {
@@ -44,7 +53,7 @@ export function dsrTable(
 }
 
 function dsrListener(listener: KernelListener, observed: Observed, now: number, ground: Ground) {
-  const { name, kind, host, port, kernel } = listener
+  const { name, kind, kernel } = listener
   const family = familyOf(listener)
   const id = listenerId(listener, family)
   const lanes = lanesOf(listener, id)
@@ -118,7 +127,6 @@ function dsrListener(listener: KernelListener, observed: Observed, now: number, 
       ofTargets('in'),
     ] satisfies KernelSet[],
     chains: chainsOf(listener, id, keys, tcp, ground),
-    enter: enterRules({ kind, host, port, id, family }),
   }
 }
 
@@ -154,6 +162,7 @@ function chainsOf(listener: KernelListener, id: string, keys: Keys, tcp: boolean
               `${isOpening} ${update(openingTimeout)}`,
               `tcp flags & (fin | rst) != 0 add @${id}.closing { ${keys.pin} timeout ${closingTimeout} }`,
               `tcp flags & (fin | rst) != 0 ${update(closingTimeout)}`,
+              send,
             ],
           },
         ]
@@ -163,10 +172,7 @@ function chainsOf(listener: KernelListener, id: string, keys: Keys, tcp: boolean
       hook: undefined,
       rules: [
         ...(tcp
-          ? [
-              `tcp flags & (fin | syn | rst) != 0 jump ${id}.turn`,
-              `tcp flags & (fin | syn | rst) == 0 ${keys.pin} != @${id}.closing ${update(idle)}`,
-            ]
+          ? [`${flagsOctet} & 0x7 != 0 goto ${id}.turn`, `${keys.pin} != @${id}.closing ${update(idle)}`]
           : [update(idle)]),
         send,
       ],
@@ -225,23 +231,30 @@ function chainsOf(listener: KernelListener, id: string, keys: Keys, tcp: boolean
 /** What has no ports where they are looked for: with `key: "address"` none are. */
 function plainOnly(family: 4 | 6, kind: string, byAddress: boolean): string[] {
   if (byAddress) return []
-  return family === 4 ? ['ip hdrlength != 5'] : [`ip6 nexthdr != ${kind}`]
+  if (family === 6) return [`ip6 nexthdr != ${kind}`]
+  // In one look: version 4 with a header of 20 bytes, which is whole and the last of its packet.
+  return ['@nh,0,64 & 0xff00000000003fff != 0x4500000000000000']
 }
 
-/** Packets for a listener, and ICMP errors about what its endpoints have sent. */
-function enterRules(place: { kind: string; host: string; port: number; id: string; family: 4 | 6 }): string[] {
-  const { kind, host, port, id, family } = place
+/** One look says which listener a packet is for, however many there are. */
+function enterRules(listeners: readonly KernelListener[]): string[] {
+  return ([4, 6] as const).flatMap(family => {
+    const mine = listeners.filter(listener => familyOf(listener) === family)
+    if (mine.length === 0) return []
+    const to = mine.map(each => `${each.host} . ${each.kind} . ${each.port} : goto ${listenerId(each, family)}`)
+    return [`${family === 4 ? 'ip' : 'ip6'} daddr . meta l4proto . th dport vmap { ${to.join(', ')} }`]
+  })
+}
+
+/** ICMP errors about what the endpoints of a listener have sent. */
+function errorRule(listener: KernelListener): string {
+  const { kind, host, port } = listener
+  const family = familyOf(listener)
+  const id = listenerId(listener, family)
   const protocol = kind === 'tcp' ? 6 : 17
-  if (family === 4) {
-    return [
-      `ip daddr ${host} ${kind} dport ${port} goto ${id}`,
-      `ip daddr ${host} icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,64,8 0x45 @th,136,8 ${protocol} @th,224,16 ${port} goto ${id}.errors`,
-    ]
-  }
-  return [
-    `ip6 daddr ${host} ${kind} dport ${port} goto ${id}`,
-    `ip6 daddr ${host} icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 ${protocol} @th,384,16 ${port} goto ${id}.errors`,
-  ]
+  return family === 4
+    ? `ip daddr ${host} icmp type { destination-unreachable, time-exceeded, parameter-problem } @th,64,8 0x45 @th,136,8 ${protocol} @th,224,16 ${port} goto ${id}.errors`
+    : `ip6 daddr ${host} icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } @th,112,8 ${protocol} @th,384,16 ${port} goto ${id}.errors`
 }
 
 /**
@@ -301,6 +314,8 @@ function innerKeys(family: 4 | 6, by: 'flow' | 'address'): Keys {
 
 /** Flows that a listener remembers; more still go where their slot says. About 100 bytes each. */
 export const mostPins = 262_144
+/** Of a TCP header; read so, nft does not ask once more whether it is TCP. Its lowest bits are RST, SYN and FIN. */
+const flagsOctet = '@th,104,8'
 /** Until a second packet comes: a flood of first ones must not fill the map for an hour. */
 const openingTimeout = '60s'
 const closingTimeout = '120s'

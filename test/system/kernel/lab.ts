@@ -53,6 +53,8 @@ export function makeLab(onEnd: (clear: () => Promise<void>) => void): Lab {
   })
 
   for (const name of ['sw', ...names]) execFileSync('ip', ['netns', 'add', space(name)])
+  // A switch looks at no IP header; a bridge of Linux asks netfilter of every packet, unless it is told not to.
+  sysctl(space('sw'), Object.fromEntries(bridgeHooks.map(name => [`net.bridge.bridge-nf-call-${name}`, '0'])))
   batch(space('sw'), [
     ...['near', 'far'].flatMap(bridge => [`link add ${bridge} type bridge forward_delay 0`, `link set ${bridge} up`]),
     ...names.flatMap(name =>
@@ -142,11 +144,13 @@ function batch(namespace: string, lines: readonly string[]): void {
 }
 
 function sysctl(namespace: string, settings: Readonly<Record<string, string>>): void {
+  const pathOf = (key: string) => `/proc/sys/${key.replaceAll('.', '/')}`
   const lines = Object.entries(settings).map(
-    ([key, value]) => `echo '${value}' > /proc/sys/${key.replaceAll('.', '/')}`,
+    ([key, value]) => `[ ! -e ${pathOf(key)} ] || echo '${value}' > ${pathOf(key)}`,
   )
   execFileSync('ip', ['netns', 'exec', namespace, 'sh', '-c', lines.join('\n')])
 }
 
+const bridgeHooks = ['iptables', 'ip6tables', 'arptables']
 const names: readonly Name[] = ['c1', 'c2', 'r1', 'r2', 'e1', 'e2', 'e3', 'e4']
 const numbers: Readonly<Record<Name, number>> = { c1: 1, c2: 2, r1: 11, r2: 12, e1: 21, e2: 22, e3: 23, e4: 24 }

@@ -25,6 +25,7 @@ import type { BoundHandle } from './place.ts'
 import type { PoolTls } from './pool-tls.ts'
 import type { Approach } from './reach.ts'
 import { type FlowOutcome, type FlowRecord, flowRecord, refusal } from './record.ts'
+import type { Roll } from './roll.ts'
 import { Side } from './side.ts'
 import { callNext, isWaitedFor, joinQueue, leaveQueue, untilTurn, type WaitingRooms } from './waiting.ts'
 
@@ -41,7 +42,7 @@ export interface Plane {
   /** Accepted and not recorded yet. */
   readonly flows: Set<Flow>
   /** Of `http` listeners, not answered yet. */
-  readonly requests: Set<LiveRequest>
+  readonly requests: Roll<LiveRequest>
   /** Flows that wait for a place in their pool; they are in `flows` too. */
   readonly waiting: WaitingRooms
   readonly descriptors: Descriptors

@@ -18,6 +18,7 @@ import { type OpenTls, openTls } from './open-tls.ts'
 import type { BoundHandle } from './place.ts'
 import type { FlowRecord } from './record.ts'
 import { fatesUnder, goneFlows, goneRequests, type Reloaded } from './reload.ts'
+import { Roll } from './roll.ts'
 import { blind } from './tcp.ts'
 import { tlsKind } from './tls.ts'
 import { type PausedSession, UdpDoor } from './udp.ts'
@@ -92,7 +93,7 @@ export class Doors {
       poolTls,
       onRecord,
       flows: new Set(),
-      requests: new Set(),
+      requests: new Roll(),
       waiting,
       descriptors: { areShort: false, threads },
       onceOver: new Set(),

@@ -103,9 +103,9 @@ export function liveFlows(
   return { total: flows.size + requests.size, flows: page, next: hasMore ? page.at(-1)!.id : null }
 }
 
-/** Both in one order; each set is in the order of its ids. */
-function* byAge(flows: ReadonlySet<Flow>, requests: ReadonlySet<LiveRequest>): Generator<Flow | LiveRequest> {
-  const later = requests.values()
+/** Both in one order; each is in the order of its ids. */
+function* byAge(flows: ReadonlySet<Flow>, requests: Iterable<LiveRequest>): Generator<Flow | LiveRequest> {
+  const later = requests[Symbol.iterator]()
   let request = later.next()
   for (const flow of flows) {
     for (; request.done !== true && request.value.id < flow.id; request = later.next()) yield request.value

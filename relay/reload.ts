@@ -199,7 +199,7 @@ export function goneFlows(plane: Plane, table: Table): Flow[] {
 }
 
 /** The same of requests. */
-export function goneRequests(requests: ReadonlySet<LiveRequest>, table: Table): LiveRequest[] {
+export function goneRequests(requests: Iterable<LiveRequest>, table: Table): LiveRequest[] {
   const gone: LiveRequest[] = []
   for (const request of requests) {
     const { decision, endpoint, listener } = request

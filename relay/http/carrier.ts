@@ -37,7 +37,7 @@ export class RelayCarrier implements Carrier<EndpointAnswer> {
   private readonly pool: Pool
   private readonly connectMs: number
   private readonly question: (endpoint: Endpoint) => Question
-  private readonly open = new Set<Asking>()
+  private readonly open: Asking[] = []
 
   /** @param question what an endpoint is asked: the Host may be its own */
   constructor(carriage: Carriage, pool: Pool, connectMs: number, question: (endpoint: Endpoint) => Question) {
@@ -50,7 +50,7 @@ export class RelayCarrier implements Carrier<EndpointAnswer> {
   /** The client went away: nobody wants an answer. */
   leave(): void {
     this.isGone = true
-    for (const asking of this.open) asking.leave()
+    for (const asking of [...this.open]) asking.leave()
   }
 
   now(): number {
@@ -60,13 +60,13 @@ export class RelayCarrier implements Carrier<EndpointAnswer> {
   ask(endpoint: Endpoint, timeoutMs: number): Asked<EndpointAnswer> {
     const question = this.question(endpoint)
     const asking = new Asking(this, question, timeoutMs)
-    this.open.add(asking)
+    this.open.push(asking)
     asking.begin(this.carriage.connections.ask(this.pool, endpoint, question, asking, this.connectMs))
     return asking
   }
 
   ended(asking: Asking): void {
-    this.open.delete(asking)
+    this.open.splice(this.open.indexOf(asking), 1)
   }
 
   /** What it is worth is learned at the headers; the claim ends with the body. */

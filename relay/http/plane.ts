@@ -16,6 +16,7 @@ import type { Table } from '../../shared/table/table.ts'
 import { mayConnect } from '../descriptors.ts'
 import type { Plane } from '../door.ts'
 import { highest } from '../reload.ts'
+import type { Roll } from '../roll.ts'
 import { callNext } from '../waiting.ts'
 import { AnswerStore } from './answer-store.ts'
 import type { Carriage } from './carrier.ts'
@@ -79,7 +80,7 @@ export class HttpPlane {
   }
 
   /** Not answered yet. */
-  get requests(): Set<LiveRequest> {
+  get requests(): Roll<LiveRequest> {
     return this.shared.requests
   }
 

@@ -27,6 +27,7 @@ import type { Draw } from '../../shared/pool/draw.ts'
 import type { Endpoint } from '../../shared/pool/pool.ts'
 import { nextFlowId } from '../flow.ts'
 import { roundMs } from '../forward.ts'
+import type { Listed } from '../roll.ts'
 import type { Party } from '../waiting.ts'
 import type { Body } from './body.ts'
 import type { EndpointAnswer, Upload } from './call.ts'
@@ -42,7 +43,9 @@ import { callStatus, passOnCall } from './request-call.ts'
 import { decideInTurn, fullPool, tryInTurn } from './request-turn.ts'
 import { joinUpgraded } from './upgrade.ts'
 
-export class LiveRequest {
+export class LiveRequest implements Listed<LiveRequest> {
+  before: LiveRequest | undefined
+  after: LiveRequest | undefined
   readonly id = nextFlowId()
   readonly exchange: Exchange
   /** `performance.now()` */

@@ -4,13 +4,12 @@ import { constants, performServerHandshake, type ServerHttp2Session, type Server
 import type { Socket } from 'node:net'
 import type { FlowFacts } from '../../shared/decide/facts.ts'
 import type { Reason } from '../../shared/decide/reason.ts'
-import { Body, type Producer, type Sink } from './body.ts'
+import type { Body, Sink } from './body.ts'
 import type { Exchange, HttpConnection, ServeExchange, Upgraded } from './exchange.ts'
 import type { Fields } from './fields.ts'
-import { plainTrailers } from './http1-body.ts'
 import type { Http1Terms } from './http1-door.ts'
 import type { Malformed } from './http1-head.ts'
-import { StreamEnd } from './http2-end.ts'
+import { StreamBody } from './http2-body.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
 import { type FloodWatch, watchFloods } from './http2-floods.ts'
 import { acceptOf, newKey } from './websocket.ts'
@@ -130,7 +129,7 @@ class Http2Exchange implements Exchange, Sink {
   onGone: () => void = nothing
   onSent: (isWhole: boolean) => void = nothing
   onDrain: () => void = nothing
-  private bodyEnd: StreamEnd | undefined
+  private readonly bodyIn: StreamBody | undefined
   private trailersOut: Fields | undefined
   private isWhole = false
   /** It was us who reset it. */
@@ -156,21 +155,11 @@ class Http2Exchange implements Exchange, Sink {
     const length = fields.get('content-length')
     this.bodyLength = length === null ? undefined : Number(length)
     stream.on('error', nothing)
-    stream.on('drain', () => this.onDrain())
-    stream.once('close', () => this.closed())
+    stream.on('close', () => this.closed())
     if (isWhole || this.isTunnel) return
-    const body = new Body(new StreamReader(stream))
-    this.body = body
-    stream.on('data', (chunk: Buffer) => {
-      if (!body.push(chunk)) stream.pause()
-    })
-    const end = new StreamEnd(stream, body, this.bodyLength, false)
-    this.bodyEnd = end
-    stream.on('trailers', (_, __, rawTrailers: readonly string[]) => {
-      end.trailed(plainTrailers(fieldsOf(rawTrailers).fields))
-    })
-    stream.on('aborted', () => body.break())
-    stream.on('end', () => end.ended())
+    // The client sends it unasked, as far as the windows go.
+    this.bodyIn = new StreamBody(stream, this.bodyLength, false, () => stream.resume())
+    this.body = this.bodyIn.body
   }
 
   inform(status: number, fields: Fields): void {
@@ -220,7 +209,9 @@ class Http2Exchange implements Exchange, Sink {
         headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
       })
       this.stream.sendTrailers(headers)
-      if (this.isHalfRead) setImmediate(() => this.stream.close(constants.NGHTTP2_NO_ERROR))
+      if (!this.isHalfRead) return
+      this.stream.resume()
+      setImmediate(() => this.stream.close(constants.NGHTTP2_NO_ERROR))
     })
     body!.sendTo(this)
   }
@@ -260,7 +251,9 @@ class Http2Exchange implements Exchange, Sink {
   write(chunk: Buffer): boolean {
     if (this.stream.destroyed) return true
     this.bytesOut += chunk.length
-    return this.stream.write(chunk)
+    const mayGoOn = this.stream.write(chunk)
+    if (!mayGoOn) this.stream.once('drain', () => this.onDrain())
+    return mayGoOn
   }
 
   end(trailers: Fields | undefined): void {
@@ -281,7 +274,9 @@ class Http2Exchange implements Exchange, Sink {
 
   /** The same behind an answer that has no trailers. */
   private closeHalfRead(): void {
-    if (this.isHalfRead) this.stream.once('finish', () => this.stream.close(constants.NGHTTP2_NO_ERROR))
+    if (!this.isHalfRead) return
+    this.stream.resume()
+    this.stream.once('finish', () => this.stream.close(constants.NGHTTP2_NO_ERROR))
   }
 
   private head(status: number, fields: Fields): string[] {
@@ -294,30 +289,11 @@ class Http2Exchange implements Exchange, Sink {
     const { connection, stream } = this
     connection.ended()
     if (stream.rstCode !== constants.NGHTTP2_NO_ERROR && !this.isAborted) connection.floods.noteReset()
-    this.bodyEnd?.closed()
+    this.bodyIn?.closed()
     if (this.isWhole) return
     this.isGone = true
     this.onGone()
     this.onSent(false)
-  }
-}
-
-/** Reads a request's body. The client sends it unasked, as far as the windows go. */
-class StreamReader implements Producer {
-  private readonly stream: ServerHttp2Stream
-
-  constructor(stream: ServerHttp2Stream) {
-    this.stream = stream
-  }
-
-  begin(): void {}
-
-  resumeReading(): void {
-    this.stream.resume()
-  }
-
-  cancelReading(): void {
-    this.stream.resume()
   }
 }
 

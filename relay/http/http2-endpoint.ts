@@ -3,11 +3,10 @@
 
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2'
 import type { Socket } from 'node:net'
-import { Body, type Producer, type Sink } from './body.ts'
+import type { Sink } from './body.ts'
 import { type Asker, type Call, failure, type Question } from './call.ts'
 import type { Fields } from './fields.ts'
-import { plainTrailers } from './http1-body.ts'
-import { StreamEnd } from './http2-end.ts'
+import { StreamBody } from './http2-body.ts'
 import { fieldsOf, headersOf } from './http2-fields.ts'
 import { acceptOf } from './websocket.ts'
 
@@ -125,16 +124,15 @@ export class Http2Endpoint {
   }
 }
 
-/** One stream: the request's sink and the answer's producer. */
-class Http2Call implements Call, Sink, Producer {
+/** One stream, and the sink of the request's body. */
+class Http2Call implements Call, Sink {
   onDrain: () => void = nothing
   private readonly endpoint: Http2Endpoint
   private readonly question: Question
   private readonly asker: Asker
   private readonly stream: ClientHttp2Stream
-  private body: Body | undefined
   private trailersOut: Fields | undefined
-  private bodyEnd: StreamEnd | undefined
+  private bodyIn: StreamBody | undefined
   private isAnswered = false
   private isOver = false
 
@@ -157,17 +155,8 @@ class Http2Call implements Call, Sink, Producer {
       const { status, fields: informed } = fieldsOf(raw)
       if (!this.isOver) asker.informed(status, informed)
     })
-    stream.on('trailers', (_, __, raw: readonly string[]) => {
-      this.bodyEnd?.trailed(plainTrailers(fieldsOf(raw).fields))
-    })
-    stream.on('data', (chunk: Buffer) => {
-      if (this.body?.push(chunk) === false) stream.pause()
-    })
-    stream.on('aborted', () => this.body?.break())
-    stream.on('end', () => this.bodyEnd?.ended())
     stream.on('error', nothing)
-    stream.on('drain', () => this.onDrain())
-    stream.once('close', () => this.closed())
+    stream.on('close', () => this.closed())
     if (isStreamed) {
       stream.on('wantTrailers', () => stream.sendTrailers(asHeaders(this.trailersOut)))
       upload.body!.sendTo(this)
@@ -182,7 +171,11 @@ class Http2Call implements Call, Sink, Producer {
   // The body of the request.
 
   write(chunk: Buffer): boolean {
-    return this.stream.destroyed || this.stream.writableEnded ? true : this.stream.write(chunk)
+    const { stream } = this
+    if (stream.destroyed || stream.writableEnded) return true
+    const mayGoOn = stream.write(chunk)
+    if (!mayGoOn) stream.once('drain', () => this.onDrain())
+    return mayGoOn
   }
 
   end(trailers: Fields | undefined): void {
@@ -191,18 +184,6 @@ class Http2Call implements Call, Sink, Producer {
   }
 
   abort(): void {
-    this.cancel()
-  }
-
-  // The body of the answer.
-
-  begin(): void {}
-
-  resumeReading(): void {
-    this.stream.resume()
-  }
-
-  cancelReading(): void {
     this.cancel()
   }
 
@@ -215,18 +196,15 @@ class Http2Call implements Call, Sink, Producer {
       return
     }
     if (isWhole || this.question.method === 'HEAD') {
+      this.stream.resume()
       this.asker.answered({ status, fields, body: undefined, upgraded: undefined })
       return
     }
-    this.body = new Body(this)
     const length = fields.get('content-length')
-    this.bodyEnd = new StreamEnd(
-      this.stream,
-      this.body,
-      length === null ? undefined : Number(length),
-      this.question.isCall,
+    this.bodyIn = new StreamBody(this.stream, length === null ? undefined : Number(length), this.question.isCall, () =>
+      this.cancel(),
     )
-    this.asker.answered({ status, fields, body: this.body, upgraded: undefined })
+    this.asker.answered({ status, fields, body: this.bodyIn.body, upgraded: undefined })
   }
 
   /** A WebSocket, as HTTP/1.1 would have it. */
@@ -242,7 +220,7 @@ class Http2Call implements Call, Sink, Producer {
   private closed(): void {
     const { rstCode } = this.stream
     this.endpoint.ended()
-    this.bodyEnd?.closed()
+    this.bodyIn?.closed()
     if (this.isOver || this.isAnswered) return
     this.isOver = true
     const { upload } = this.question

@@ -34,7 +34,7 @@ export async function tryEndpoints(
   const limitMs = request.isCall ? limitOf(exchange, rule.timeouts.callMs) : undefined
   const endsAt = limitMs === undefined ? undefined : request.acceptedAt + limitMs
   const upload = request.upload ?? (await readUpload(request, decision))
-  if (upload === undefined) return undefined
+  if (upload === undefined || exchange.isGone) return undefined
   request.upload = upload
   if (request.isCall && rule.retry.attempts > 1) upload.body?.keep(rule.retry.maxBufferBytes)
   const { seen } = plane
@@ -54,7 +54,7 @@ export async function tryEndpoints(
     rule.retry,
     timeouts,
     facts.method,
-    upload.kind === 'stream' ? 'streamed' : body,
+    isStreamed(upload) ? 'streamed' : body,
     request.draw,
     hedgeMs(request, decision, upload, isUpgrade),
   )
@@ -105,22 +105,33 @@ function hedgeMs(
   isUpgrade: boolean,
 ): number | undefined {
   if (rule.hedge === undefined) return undefined
-  const body = upload.kind === 'stream' ? 'streamed' : upload.kind === 'none' ? 'none' : 'buffered'
+  const body = isStreamed(upload) ? 'streamed' : upload.kind === 'none' ? 'none' : 'buffered'
   if (!mayHedge(rule.hedge, request.facts.method, body, isUpgrade)) return undefined
   return hedgeAfterMs(rule.hedge, request.plane.seen.sketches[pool.index]!)
 }
 
+/** One whose length was not said counts as a stream, also where it came whole: what is done must not hang on how fast. */
+function isStreamed({ kind, length }: Upload): boolean {
+  return kind === 'stream' || (kind === 'bytes' && length === undefined)
+}
+
 /**
  * Reads a short body of known length whole, so that it can be sent again, and a client that dawdles in the middle holds
- * no endpoint. Undefined when the client went away in the middle of it.
+ * no endpoint; one of unknown length only when it is there already. Undefined when the client went away in the middle of it.
  */
 async function readUpload(request: LiveRequest, { rule }: ForwardDecision): Promise<Upload | undefined> {
   const { body, bodyLength: length } = request.exchange
   if (body === undefined) return NOTHING
+  // What came along with the header is taken in when the ticks of that read are over.
+  if (body.state === 'open') await undefined
+  const whole = body.takeWhole()
+  if (whole !== undefined && whole.length <= rule.retry.maxBufferBytes) {
+    return { kind: 'bytes', bytes: whole, body: undefined, length }
+  }
   if (length === undefined || length > rule.retry.maxBufferBytes) {
     return { kind: 'stream', bytes: undefined, body, length }
   }
-  const bytes = body.takeWhole() ?? (await readWhole(body, rule.timeouts.tryMs))
+  const bytes = await readWhole(body, rule.timeouts.tryMs)
   if (typeof bytes !== 'string') return { kind: 'bytes', bytes, body: undefined, length: bytes.length }
   if (bytes === 'late') request.giveUp(request.decision as ForwardDecision, 'http_request_timeout')
   else if (!request.exchange.isGone) {
@@ -143,7 +154,7 @@ function mirror(
   const { table } = plane.shared
   const copied = fields.copy()
   copied.set(MIRROR, '1')
-  const isKept = upload.kind !== 'stream'
+  const isKept = !isStreamed(upload)
   const ledger = openLedger(facts.subrequests)
   const { authority, connection } = request.exchange
   request.mirrors = sendMirrors(

@@ -1,8 +1,11 @@
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import http from 'node:http'
+import http2 from 'node:http2'
 import net from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { askHttp, askTcp, type Place } from '../../cli/ask.ts'
+import { authority } from '../support/certificates.ts'
 import { folderWith, fourseven, startFourseven } from './command.ts'
 
 const BOTH_YAML = `listeners:
@@ -47,6 +50,18 @@ routes:
   - { name: near, listener: near, reply: { status: 200, body: near } }
 `
 
+const HTTP_YAML = `listeners:
+  web: { kind: edge }
+  near: { kind: http, address: '127.0.0.1:0' }
+  safe: { kind: http, address: '127.0.0.1:0', hostnames: [safe.example.com], certificates: [{ cert: \${CERT}, key: \${KEY} }] }
+pools:
+  app: { endpoints: ['\${APP}'] }
+  calls: { endpoints: ['\${CALLS}'] }
+routes:
+  - { name: calls, listener: near, match: { path: /calls }, pool: calls }
+  - { name: app, listener: [web, near, safe], pool: app }
+`
+
 interface Listening {
   readonly listening: readonly { readonly plane: string; readonly name: string; readonly address: string }[]
 }
@@ -78,6 +93,41 @@ describe('fourseven dev CONFIG', () => {
     running.child.kill('SIGINT')
     expect((await running.ended).code).toBe(0)
     expect(family.filter(isAlive)).toEqual([])
+  })
+
+  test('serves http listeners beside the edge, over HTTP/1.1, HTTP/2 and TLS', async () => {
+    const app = await listenOn(
+      http.createServer((request, response) => response.end(`app saw ${request.headers.host}${request.url}`)),
+    )
+    const calls = await listenOn(http2.createServer((request, response) => response.end(`calls saw ${request.url}`)))
+    const { cert, key } = authority().sign('safe.example.com')
+    const cwd = folderWith({ 'routes.yaml': HTTP_YAML.replace('${CERT}', cert).replace('${KEY}', key) })
+    const variables = ['--var', `APP=http://127.0.0.1:${app}`, '--var', `CALLS=grpc://127.0.0.1:${calls}`]
+    const running = startFourseven(['dev', 'routes.yaml', '--edge', '127.0.0.1:0', '--json', ...variables], { cwd })
+    const { listening } = JSON.parse(await running.line(line => line.includes('listening'))) as Listening
+    expect(listening.map(({ plane, name }) => `${plane} ${name}`)).toEqual(['edge web', 'relay near', 'relay safe'])
+    const [edge, near, safe] = listening.map(({ address }) => placeOf(address))
+    const signal = AbortSignal.timeout(10_000)
+    for (const [place, host] of [
+      [edge!, `127.0.0.1:${app}`],
+      // Only the relay's door can pass the client's host on.
+      [near!, 'app.example.com'],
+    ] as const) {
+      const { body } = await askHttp(place, { host: 'app.example.com', path: '/x?y=1' }, signal)
+      expect(body.toString()).toBe(`app saw ${host}/x?y=1`)
+    }
+    const clear = { ':authority': 'app.example.com' }
+    expect(await askHttp2(`http://127.0.0.1:${near!.port}`, { ...clear, ':path': '/x' })).toBe(
+      'app saw app.example.com/x',
+    )
+    expect(await askHttp2(`http://127.0.0.1:${near!.port}`, { ...clear, ':path': '/calls' })).toBe('calls saw /calls')
+    const secret = { ':authority': 'safe.example.com', ':path': '/x' }
+    expect(await askHttp2(`https://127.0.0.1:${safe!.port}`, secret)).toBe('app saw safe.example.com/x')
+
+    const record = JSON.parse(await running.line(line => line.includes('"route":"calls"')))
+    expect(record).toMatchObject({ door: 'http', listener: 'near', status: 200, protocol: 'HTTP/2' })
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).toBe(0)
   })
 
   test('runs other Workers beside the edge, for endpoints that are bindings', async () => {
@@ -226,6 +276,17 @@ async function listenOn(server: http.Server | net.Server): Promise<number> {
 function placeOf(address: string): Place {
   const [, host, port] = /^\w+:\/\/([\d.]+):(\d+)$/.exec(address)!
   return { host: host!, port: Number(port) }
+}
+
+/** The body of one answer over HTTP/2. */
+async function askHttp2(url: string, headers: http2.OutgoingHttpHeaders): Promise<string> {
+  const session = http2.connect(url, { rejectUnauthorized: false, servername: 'safe.example.com' })
+  const closed = once(session, 'close')
+  let body = ''
+  for await (const chunk of session.request(headers)) body += chunk
+  session.close()
+  await closed
+  return body
 }
 
 /** Children, their children, …, from /proc. */

@@ -2,10 +2,9 @@
 // the start is found again. A forgotten answer is gone from the folder before `forget` returns: a relay that dies then
 // does not bring it back.
 
-import { hash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { renameSync, unlinkSync, writeFileSync } from 'node:fs'
-import { mkdir, open, readdir, stat, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { unlink, writeFile } from 'node:fs/promises'
 import { LRUCache } from 'lru-cache'
 import type { StoredAnswer } from '../../shared/cache/stored.ts'
 import { DiskBody } from './disk-body.ts'
@@ -21,6 +20,7 @@ import {
   readBody,
   readHead,
 } from './disk-files.ts'
+import { type DiskEntry, DiskFolder, type FolderPart, roomOf, writeNew } from './disk-folder.ts'
 
 export interface DiskPlace {
   /** Absolute; this relay's alone. */
@@ -39,27 +39,18 @@ export type DiskLook =
   | { readonly is: 'answer'; readonly stored: StoredAnswer; readonly body: Buffer | DiskBody }
   | Extract<DiskSlot, { is: 'index' }>
 
-interface Entry {
-  /** What its files take, and what that of its body does. */
-  readonly bytes: number
-  readonly bodyRoom: number
-  /** Of the body; undefined for an index. */
-  readonly stamp: string | undefined
-}
-
 export class DiskStore {
   private readonly place: DiskPlace
+  private readonly folder: DiskFolder
   private readonly now: () => number
   private readonly onTrouble: (error: Error) => void
   /** What is there, by name. Complete when `isIndexed`. */
-  private readonly entries: LRUCache<string, Entry>
+  private readonly entries: LRUCache<string, DiskEntry>
   private isIndexed = false
   private isEmptying = false
   /** By name: the write under way whose outcome counts. Another one, or none: it was overtaken. */
   private readonly writing = new Map<string, object>()
   private waitingBytes = 0
-  /** Those that were made, or were there: 256 at most. */
-  private readonly folders = new Set<string>()
   private readonly work = new Set<Promise<unknown>>()
   /** Another relay has the folder, or what is in it cannot be trusted: nothing is read or written. What is forgotten goes. */
   private isShut = false
@@ -67,6 +58,7 @@ export class DiskStore {
   /** @param onTrouble the system refuses something */
   constructor(place: DiskPlace, now: () => number, onTrouble: (error: Error) => void) {
     this.place = place
+    this.folder = new DiskFolder(place.folder)
     this.now = now
     this.onTrouble = onTrouble
     this.entries = new LRUCache({
@@ -85,9 +77,12 @@ export class DiskStore {
    */
   async begin(isEmptied: boolean): Promise<DiskFound> {
     this.isEmptying = isEmptied
-    const found: (readonly [name: string, entry: Entry, at: number])[] = []
-    for (const name of await readdir(this.place.folder)) {
-      if (folderName.test(name)) found.push(...(await this.readFolder(join(this.place.folder, name), isEmptied)))
+    const found: FolderPart['held'][number][] = []
+    for await (const { held, broken, loose } of this.folder.parts()) {
+      for (const path of loose) this.drop(path)
+      for (const name of broken) this.remove(name, undefined)
+      if (!isEmptied) found.push(...held)
+      else for (const [name, entry] of held) this.remove(name, entry)
     }
     for (const [name, entry] of found.sort((a, b) => a[2] - b[2])) this.entries.set(name, entry)
     this.isIndexed = true
@@ -97,11 +92,11 @@ export class DiskStore {
 
   /** Undefined for what is not there, or not whole. */
   async look(key: string): Promise<DiskLook | undefined> {
-    const name = nameOf(key)
+    const name = this.folder.nameOf(key)
     const known = this.entries.get(name)
     if (this.isShut || this.isEmptying || (this.isIndexed && known === undefined)) return undefined
     try {
-      const { slot } = await readHead(this.head(name), key)
+      const { slot } = await readHead(this.folder.head(name), key)
       if (slot.is === 'index') return slot
       // A clock that was set back would make it young for as long.
       if (slot.stored.receivedAt > this.now() + mostAheadMs) throw new BrokenFile('the answer is of the future')
@@ -133,25 +128,25 @@ export class DiskStore {
       return
     }
     // What it replaces is gone from now on, whatever becomes of the writing.
-    this.remove(nameOf(key), this.entries.peek(nameOf(key)))
+    this.remove(this.folder.nameOf(key), this.entries.peek(this.folder.nameOf(key)))
     this.waitingBytes += waiting
-    this.write(nameOf(key), head, body === undefined ? undefined : { stamp, bytes: body }, () => {
+    this.write(this.folder.nameOf(key), head, body === undefined ? undefined : { stamp, bytes: body }, () => {
       this.waitingBytes -= waiting
     })
   }
 
   /** Another head over the same body, there when this returns. False when that body is not there. */
   renew(key: string, stored: StoredAnswer, bytes: number): boolean {
-    const name = nameOf(key)
+    const name = this.folder.nameOf(key)
     const entry = this.entries.get(name)
     if (entry?.stamp === undefined || this.isShut || this.writing.has(name)) return false
     const { stamp, bodyRoom } = entry
     const head = headText(key, { is: 'answer', stored, stamp, bytes })
     if (head.length > mostHead) return false
-    const draft = this.draft(name)
+    const draft = this.folder.draft(name)
     try {
       writeFileSync(draft, head, { flag: 'wx', mode: 0o600 })
-      renameSync(draft, this.head(name))
+      renameSync(draft, this.folder.head(name))
     } catch (error) {
       this.drop(draft)
       this.remove(name, entry)
@@ -164,7 +159,7 @@ export class DiskStore {
 
   /** Gone when this returns. */
   forget(key: string): void {
-    const name = nameOf(key)
+    const name = this.folder.nameOf(key)
     this.writing.delete(name)
     this.remove(name, this.entries.peek(name))
   }
@@ -183,7 +178,7 @@ export class DiskStore {
 
   private async readBody(name: string, slot: Extract<DiskSlot, { is: 'answer' }>): Promise<Buffer | DiskBody> {
     const { stamp, bytes } = slot
-    const file = await openBody(this.body(name, stamp), bytes)
+    const file = await openBody(this.folder.body(name, stamp), bytes)
     try {
       if (bytes > mostWhole) {
         const first = await readBlock(file, stamp, bytes, 0)
@@ -207,16 +202,16 @@ export class DiskStore {
   ): void {
     const token = {}
     this.writing.set(name, token)
-    const draft = this.draft(name)
+    const draft = this.folder.draft(name)
     const run = async () => {
       const bodyRoom = body === undefined ? 0 : roomOf(bytesInFile(body.bytes.length))
       try {
-        await this.makeFolder(dirname(draft))
-        if (body !== undefined) await writeNew(this.body(name, body.stamp), bodyBlocks(body.bytes, body.stamp))
+        await this.folder.makeFor(name)
+        if (body !== undefined) await writeNew(this.folder.body(name, body.stamp), bodyBlocks(body.bytes, body.stamp))
         await writeFile(draft, head, { flag: 'wx', mode: 0o600 })
         // From here to the end nothing comes in between.
         if (this.writing.get(name) !== token) throw new Overtaken()
-        renameSync(draft, this.head(name))
+        renameSync(draft, this.folder.head(name))
         this.entries.set(name, {
           stamp: body?.stamp,
           bodyRoom,
@@ -224,7 +219,7 @@ export class DiskStore {
         })
       } catch (error) {
         this.drop(draft)
-        if (body !== undefined) this.drop(this.body(name, body.stamp))
+        if (body !== undefined) this.drop(this.folder.body(name, body.stamp))
         if (error instanceof Overtaken) return
         this.onTrouble(error as Error)
       } finally {
@@ -236,10 +231,10 @@ export class DiskStore {
   }
 
   /** The head at once; the body, which nothing names then, when there is time. */
-  private remove(name: string, entry: Entry | undefined): void {
+  private remove(name: string, entry: DiskEntry | undefined): void {
     this.entries.delete(name)
     try {
-      unlinkSync(this.head(name))
+      unlinkSync(this.folder.head(name))
     } catch (error) {
       if (!isCode(error, 'ENOENT')) {
         // It cannot be taken back, so none of it may be given.
@@ -247,13 +242,7 @@ export class DiskStore {
         this.onTrouble(error as Error)
       }
     }
-    if (entry?.stamp !== undefined) this.drop(this.body(name, entry.stamp))
-  }
-
-  private async makeFolder(folder: string): Promise<void> {
-    if (this.folders.has(folder)) return
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    this.folders.add(folder)
+    if (entry?.stamp !== undefined) this.drop(this.folder.body(name, entry.stamp))
   }
 
   private removeBroken(name: string, stamp: string): void {
@@ -269,82 +258,10 @@ export class DiskStore {
     this.work.add(work)
     void work.finally(() => this.work.delete(work))
   }
-
-  /** Heads that hold, with when they were written. Bodies without head, drafts, and what is broken are removed. */
-  private async readFolder(folder: string, isEmptied: boolean) {
-    const found: (readonly [name: string, entry: Entry, at: number])[] = []
-    const names = await readdir(folder)
-    const bodies = new Set(names.filter(file => bodyName.test(file)))
-    for (const file of names) {
-      if (draftName.test(file)) this.drop(join(folder, file))
-      if (!headName.test(file)) continue
-      const name = file.slice(0, -headEnd.length)
-      const entry = isEmptied ? undefined : await this.readEntry(folder, name)
-      if (entry === undefined) this.remove(name, undefined)
-      else {
-        found.push([name, entry[0], entry[1]])
-        bodies.delete(`${name}.${entry[0].stamp}${bodyEnd}`)
-      }
-    }
-    for (const file of bodies) this.drop(join(folder, file))
-    return found
-  }
-
-  private async readEntry(folder: string, name: string): Promise<readonly [Entry, at: number] | undefined> {
-    try {
-      const path = this.head(name)
-      const { key, slot } = await readHead(path, undefined)
-      const head = await stat(path)
-      if (nameOf(key) !== name) return undefined
-      if (slot.is === 'index') return [{ stamp: undefined, bodyRoom: 0, bytes: roomOf(head.size) }, head.mtimeMs]
-      const body = await stat(join(folder, `${name}.${slot.stamp}${bodyEnd}`))
-      if (body.size !== bytesInFile(slot.bytes)) return undefined
-      const bodyRoom = roomOf(body.size)
-      return [{ stamp: slot.stamp, bodyRoom, bytes: roomOf(head.size) + bodyRoom }, head.mtimeMs]
-    } catch {
-      return undefined
-    }
-  }
-
-  private head(name: string): string {
-    return join(this.place.folder, name.slice(0, 2), `${name}${headEnd}`)
-  }
-
-  private draft(name: string): string {
-    return `${this.head(name)}.${randomBytes(8).toString('hex')}`
-  }
-
-  private body(name: string, stamp: string): string {
-    return join(this.place.folder, name.slice(0, 2), `${name}.${stamp}${bodyEnd}`)
-  }
 }
 
 /** Something newer is known of the key. */
 class Overtaken extends Error {}
-
-async function writeNew(path: string, blocks: readonly Buffer[]): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    for (let at = 0; at < blocks.length; at += atOnce) {
-      const some = blocks.slice(at, at + atOnce)
-      const wanted = some.reduce((sum, block) => sum + block.length, 0)
-      const { bytesWritten } = await file.writev(some as Buffer[])
-      if (bytesWritten !== wanted) throw new Error('the disk is full')
-    }
-  } finally {
-    await file.close()
-  }
-}
-
-/** Of files: 64 letters and digits, whatever the key says. */
-function nameOf(key: string): string {
-  return hash('sha256', key)
-}
-
-/** What a file takes: whole blocks of the file system. */
-function roomOf(bytes: number): number {
-  return Math.max(1, Math.ceil(bytes / 4_096)) * 4_096
-}
 
 function isCode(error: unknown, code: string): boolean {
   return (error as NodeJS.ErrnoException).code === code
@@ -352,16 +269,8 @@ function isCode(error: unknown, code: string): boolean {
 
 function nothing(): void {}
 
-const headEnd = '.head'
-const bodyEnd = '.body'
-const headName = /^[0-9a-f]{64}\.head$/
-const bodyName = /^[0-9a-f]{64}\.[0-9a-f]{16}\.body$/
-const draftName = /^[0-9a-f]{64}\.head\.[0-9a-f]{16}$/
-const folderName = /^[0-9a-f]{2}$/
 /** Shorter bodies come into memory when they are asked for; longer ones are read as they go out. */
 const mostWhole = 1_048_576
 /** Of bodies that wait to be written. */
 const mostWaiting = 64 * 1_048_576
 const mostAheadMs = 1_000
-/** Buffers in one write. */
-const atOnce = 64

@@ -27,8 +27,8 @@ export function freshen(
 
 /**
  * What becomes of a stored answer to GET when a HEAD for it was answered 200: updated when validators and length agree,
- * undefined (it is out of date and goes) when they do not. A HEAD without validators says nothing of ours: it may be of
- * another representation, such as another user's.
+ * undefined (it is out of date and goes) when they do not. Where one has validators and the other has none, nothing is
+ * known: they may be of two representations, such as two users'.
  */
 export function freshenByHead(
   rule: CacheConfig,
@@ -42,10 +42,10 @@ export function freshenByHead(
     const had = fieldOf(stored, name)
     if (said !== null && had !== undefined && said !== had) return undefined
   }
-  const isOfOurs = ['etag', 'last-modified'].some(
-    name => fields.get(name) !== null && fields.get(name) === fieldOf(stored, name),
-  )
-  if (!isOfOurs) return stored
+  const known = ['etag', 'last-modified'].map(name => [fields.get(name) ?? undefined, fieldOf(stored, name)] as const)
+  const isAlike = known.some(([said, had]) => said !== undefined && said === had)
+  const hasNone = known.every(([said, had]) => said === undefined && had === undefined)
+  if (!isAlike && !hasNone) return stored
   const outcome = updated(rule, asked, stored, fields, exchange)
   return outcome.is === 'fresh' ? outcome.stored : undefined
 }

@@ -834,7 +834,7 @@ export const cases: readonly CacheCase[] = [
   },
   {
     section: '4.3.5',
-    says: 'one without validators may be of another, and makes nothing fresh',
+    says: 'one without validators may be of another than the stored one that has some, and makes nothing fresh',
     steps: [
       { answer: { headers: staleWithTag, body: 'one' }, gets: { body: 'one' } },
       { method: 'HEAD', answer: { headers: fresh }, gets: { status: 200, body: '' } },
@@ -846,7 +846,17 @@ export const cases: readonly CacheCase[] = [
   },
   {
     section: '4.3.5',
-    says: 'nor does one whose length is another',
+    says: 'where neither has any it does',
+    rule: 'stale',
+    steps: [
+      { answer: { headers: { 'cache-control': 'max-age=10', age: '100' }, body: 'one' }, gets: { body: 'one' } },
+      { method: 'HEAD', answer: { headers: { ...fresh, 'x-new': '1' } }, gets: { status: 200, body: '' } },
+      { gets: { body: 'one', asked: 'nothing', headers: { 'x-new': '1' } } },
+    ],
+  },
+  {
+    section: '4.3.5',
+    says: 'one whose length is another takes it out',
     steps: [
       { answer: { headers: { ...staleWithTag, 'content-length': '3' }, body: 'one' }, gets: { body: 'one' } },
       { method: 'HEAD', answer: { headers: { ...fresh, etag: '"a"', 'content-length': '9' } }, gets: { status: 200 } },

@@ -74,7 +74,7 @@ export function openMetrics(): Metrics {
   reloads.inc({ outcome: 'failed' }, 0)
   new Counter({
     name: 'fourseven_bytes_total',
-    help: 'Bytes passed on: in from clients, out to them.',
+    help: 'Bytes of connections and sessions passed on: in from clients, out to them.',
     labelNames: ['direction'],
     registers,
     async collect() {

@@ -22,7 +22,7 @@ import { answerOurselves, answerTo, type OwnAnswer, pageInstead, pageText } from
 import { refusalOf, refuse } from '../../shared/http/refuse.ts'
 import type { DoorFacts } from '../../shared/http/request-facts.ts'
 import { isRecorded, requestRecord } from '../../shared/http/request-record.ts'
-import { countCache, countCall, countRequest } from '../../shared/metrics/http-metrics.ts'
+import { countBytes, countCache, countCall, countRequest } from '../../shared/metrics/http-metrics.ts'
 import type { Draw } from '../../shared/pool/draw.ts'
 import type { Endpoint } from '../../shared/pool/pool.ts'
 import { nextFlowId } from '../flow.ts'
@@ -311,6 +311,7 @@ export class LiveRequest implements Listed<LiveRequest> {
     if (this.isCall) this.grpcStatus = callStatus(this)
     const counted = this.grpcStatus === undefined ? status : httpStatusOfGrpc(this.grpcStatus)
     countRequest(plane.metrics, decision, counted, this.headersMs ?? totalMs)
+    countBytes(plane.metrics, decision, this.bytesIn, this.bytesOut)
     if (this.grpcStatus !== undefined) countCall(plane.metrics, decision, this.grpcStatus)
     if (this.cacheWord !== undefined) countCache(plane.metrics, decision, this.cacheWord)
     if (isRecorded(facts, decision, counted, this.reason)) {

@@ -37,6 +37,9 @@ interface Series {
   buckets: Float64Array | undefined
   /** Of all its requests together. */
   ms: number
+  /** Of bodies, and of what followed an upgrade; 0 where the door cannot know. */
+  bytesIn: number
+  bytesOut: number
 }
 
 /** Nothing counted yet. The first series is for requests that no rule took. */
@@ -98,6 +101,8 @@ export function sumHttpMetrics(parts: readonly HttpCounts[], table: Table): Http
       if (!known.has(key)) (sum.series as Series[]).push(into)
       known.set(key, into)
       into.ms += one.ms
+      into.bytesIn += one.bytesIn
+      into.bytesOut += one.bytesOut
       into.codes = summed(into.codes, one.codes)
       into.calls = summed(into.calls, one.calls)
       into.cache = summed(into.cache, one.cache)
@@ -143,6 +148,13 @@ export function countRequest(
   series.buckets ??= new Float64Array(boundsMs.length + 1)
   series.buckets[bucketOf(ms)]! += 1
   series.ms += ms
+}
+
+/** Counts the bytes of bodies, from the client and to it, of a request that `countRequest` counts too. */
+export function countBytes(metrics: HttpMetrics, decision: HttpDecision | undefined, into: number, out: number): void {
+  const series = seriesFor(metrics, decision)
+  series.bytesIn += into
+  series.bytesOut += out
 }
 
 /** Counts a gRPC call that `countRequest` counts too. */
@@ -243,6 +255,14 @@ export function renderRequests(metrics: HttpMetrics, table: Table): string {
       }
     }
   }
+  const carried = used.filter(({ bytesIn, bytesOut }) => bytesIn + bytesOut > 0)
+  if (carried.length > 0) {
+    text += familyHead('fourseven_request_bytes_total', 'counter', 'Bytes of bodies: in from clients, out to them.')
+    for (const { route, variant, bytesIn, bytesOut } of carried) {
+      text += sampleLine('fourseven_request_bytes_total', { route, variant, direction: 'in' }, bytesIn)
+      text += sampleLine('fourseven_request_bytes_total', { route, variant, direction: 'out' }, bytesOut)
+    }
+  }
   const duration = 'fourseven_request_duration_seconds'
   text += familyHead(duration, 'histogram', 'Time from a request to the headers of its answer.')
   for (const { route, variant, buckets, ms } of used) {
@@ -292,7 +312,8 @@ function most(numbers: ReadonlyMap<string, number>): number {
 }
 
 function newSeries(route: string, variant: string): Series {
-  return { route, variant, codes: undefined, calls: undefined, cache: undefined, buckets: undefined, ms: 0 }
+  const uncounted = { codes: undefined, calls: undefined, cache: undefined, buckets: undefined }
+  return { route, variant, ...uncounted, ms: 0, bytesIn: 0, bytesOut: 0 }
 }
 
 function rulesOf(table: Table): Set<HttpRule> {

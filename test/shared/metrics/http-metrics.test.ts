@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { decideHttp } from '../../../shared/decide/http.ts'
 import {
+  countBytes,
   countCall,
   countRequest,
   countTry,
@@ -56,6 +57,18 @@ test('requests are counted by route, variant and status', () => {
     'fourseven_requests_total{route="split",variant="old",code="200"} 2',
     'fourseven_requests_total{route="split",variant="old",code="503"} 1',
     'fourseven_requests_total{route="gone",code="302"} 1',
+  ])
+})
+
+test('bytes are counted by route and variant where a door knows them, and summed over threads', () => {
+  const [metrics, sent] = [openHttpMetrics(table), openHttpMetrics(table)]
+  countRequest(metrics, undefined, 404, 1)
+  expect(linesOf(render(metrics), 'fourseven_request_bytes_total')).toEqual([])
+  countBytes(metrics, undefined, 10, 200)
+  countBytes(sent, undefined, 1, 2)
+  expect(linesOf(render(sumHttpMetrics([metrics, sent], table)), 'fourseven_request_bytes_total')).toEqual([
+    'fourseven_request_bytes_total{direction="in"} 11',
+    'fourseven_request_bytes_total{direction="out"} 202',
   ])
 })
 

@@ -16,7 +16,7 @@ test('kernel print shows both tables, each endpoint with its share', async () =>
   expect(code).toBe(0)
   expect(stdout).toMatch(/^table inet fourseven/m)
   expect(stdout).toMatch(/^table netdev fourseven/m)
-  expect(stdout).toContain('ip daddr 192.0.2.10 tcp dport 873')
+  expect(stdout).toContain('192.0.2.10 . tcp . 873 : goto rsync.v4.tcp')
   const shares = [...stdout.matchAll(/# (\d+) of 65537 slots : \d+$/gm)].map(([, count]) => Number(count) / 65_537)
   expect(shares.map(share => Math.round(share * 100)).sort()).toEqual([25, 25, 50])
 })

@@ -1,6 +1,7 @@
 // The request id: a trusted proxy's is kept, so that one request has one id in every log; anyone else's is not.
 
 import { V7Generator } from 'uuidv7'
+import { uuidText } from '../wire/hex.ts'
 
 /**
  * The id to keep, or undefined: then the plane makes a UUIDv7. At most 128 of the characters that ids are made of, so
@@ -17,7 +18,7 @@ export function keptRequestId(isTrusted: boolean, said: string | null): string |
  */
 export function requestIds(word: () => number): (now: number) => string {
   const generator = new V7Generator({ nextUint32: word })
-  return now => generator.generateOrResetCore(now, mostRollbackMs).toString()
+  return now => uuidText(generator.generateOrResetCore(now, mostRollbackMs).bytes)
 }
 
 /** A clock that steps back by less goes on with the time before: ids keep their order. */

@@ -1,5 +1,6 @@
 // W3C Trace Context, level 1: a trace that comes in is continued with a parent id of ours, else one is started.
 
+import { hexOfWords } from '../wire/hex.ts'
 import type { HeaderFields } from './header-fields.ts'
 
 export interface Trace {
@@ -19,8 +20,8 @@ export function readTrace(said: string | null, word: () => number): Trace {
   const parts = said === null ? null : traceparent.exec(said)
   const isValid =
     parts !== null && parts[1] !== 'ff' && parts[2] !== noTrace && parts[3] !== noSpan && isWhole(parts[1]!, said!)
-  const spanId = hex(word()) + hex(word() | 1)
-  if (!isValid) return { traceId: hex(word()) + hex(word()) + hex(word()) + hex(word() | 1), spanId, flags: undefined }
+  const spanId = hexOfWords(word(), word() | 1)
+  if (!isValid) return { traceId: hexOfWords(word(), word(), word(), word() | 1), spanId, flags: undefined }
   return { traceId: parts![2]!, spanId, flags: Number.parseInt(parts![4]!, 16) & knownFlags }
 }
 
@@ -39,10 +40,6 @@ export function setTrace(fields: HeaderFields, trace: Trace, isSampled: boolean)
 /** Version 00 is 55 characters and no more; later ones may bring more behind another dash (section 3.2.4). */
 function isWhole(version: string, said: string): boolean {
   return said.length === 55 || (version !== '00' && said[55] === '-')
-}
-
-function hex(word: number): string {
-  return (word >>> 0).toString(16).padStart(8, '0')
 }
 
 const traceparent = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/

@@ -348,6 +348,34 @@ describe('a WebSocket', () => {
     await recorded(2)
   })
 
+  it('has the filters of its rule and the cookie of its endpoint, over HTTP/1.1 and HTTP/2', async () => {
+    const server = http.createServer()
+    new WebSocketServer({ server })
+    const { port } = await httpLab([], {
+      pools: { app: { endpoints: [`http://127.0.0.1:${await opened(server)}`], affinity: { cookie: 'kept' } } },
+      routes: [
+        {
+          name: 'app',
+          listener: 'web',
+          pool: 'app',
+          filters: { responseHeaders: { set: { 'x-set': 'by a filter' } } },
+        },
+      ],
+    })
+    const one = new WebSocket(`ws://127.0.0.1:${port}/`)
+    onEnd(() => one.terminate())
+    const [{ headers }] = (await once(one, 'upgrade')) as [http.IncomingMessage]
+    const client = session(port)
+    await until(() => client.remoteSettings?.enableConnectProtocol === true)
+    const asked = { ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/', 'sec-websocket-version': '13' }
+    const stream = client.request(asked)
+    const [two] = (await once(stream, 'response')) as [Record<string, unknown>]
+    for (const fields of [headers, two]) {
+      expect(fields).toMatchObject({ 'x-set': 'by a filter', 'set-cookie': [expect.stringMatching(/^kept=/)] })
+    }
+    stream.close()
+  })
+
   it('that an endpoint refuses is answered as the endpoint says', async () => {
     const { port } = await httpLab([(await endpoint((_, response) => response.writeHead(403).end('no'))).address])
     const socket = new WebSocket(`ws://127.0.0.1:${port}/`)

@@ -234,6 +234,8 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   /** What is on disk is given when it is ours alone, and every purge since it was stored is known. */
   const useDisk = async ({ path, bytes }: NonNullable<typeof diskWanted>) => {
     disk ??= await openCacheDisk(path, { isPatient: true, stop: diskWait.signal, now: host.now })
+    // It came free just when this one was stopped.
+    if (diskWait.signal.aborted) return disk?.leave()
     await untilOverlayRead
     await overlaid.recall(disk!.bans())
     const found = await doors.useDisk({ folder: path, maxBytes: bytes })

@@ -1,7 +1,7 @@
 // What `fourseven status` prints: what is wrong stands first in its row, and who did it beside it.
 
 import type { LivePool } from '../relay/live.ts'
-import type { OverlayState } from '../relay/relay-api.ts'
+import type { OverlayState, SplitTold } from '../relay/relay-api.ts'
 import { shareText } from '../shared/overlay/status.ts'
 import type { WholeStatus } from '../workers/control/control.ts'
 import type { Change } from '../workers/control/store.ts'
@@ -58,18 +58,23 @@ function splitTable({ splits, counted }: WholeStatus): string {
       return [
         at === 0 ? split : '',
         name,
-        weight === configured ? String(weight) : paint('yellow', `${weight} (config: ${configured})`),
+        weightText(weight, configured),
         shareText(slots),
         share === null ? '-' : `${Math.round(share * 1_000) / 10} %`,
         errorText(requests, errors),
-        at === 0 ? (pin === 'first' ? 'keep the first' : 'follow the weights') : '',
+        at === 0 ? usersText[pin] : '',
       ]
     })
   })
   return drawTable(['split', 'variant', 'weight', 'wanted', 'measured', 'errors', 'users'], rows)
 }
 
-export function relayText(place: string, pools: readonly LivePool[], overlay: OverlayState): string {
+export function relayText(
+  place: string,
+  pools: readonly LivePool[],
+  overlay: OverlayState,
+  splits: readonly SplitTold[],
+): string {
   const { source, version, retired, ignored } = overlay
   const from =
     source === null
@@ -86,9 +91,26 @@ export function relayText(place: string, pools: readonly LivePool[], overlay: Ov
   return [
     `relay ${paint('bold', place)}: ${from}`,
     drawTable(['state', 'endpoint', 'open', 'why'], rows),
+    ...(splits.length === 0
+      ? []
+      : [drawTable(['split', 'variant', 'weight', 'wanted', 'users'], splits.flatMap(wanted))]),
     ...retired.map(what => paint('yellow', `retired: ${what}: a reload has changed it`)),
     ...ignored.map(what => paint('dim', `not of this config: ${what}`)),
   ].join('\n')
+}
+
+function wanted({ split, pin, variants }: SplitTold): string[][] {
+  return variants.map(({ name, configured, weight, slots }, at) => [
+    at === 0 ? split : '',
+    name,
+    weightText(weight, configured),
+    shareText(slots),
+    at === 0 ? usersText[pin] : '',
+  ])
+}
+
+function weightText(weight: number, configured: number): string {
+  return weight === configured ? String(weight) : paint('yellow', `${weight} (config: ${configured})`)
 }
 
 function lastLines(changes: readonly Change[]): string {
@@ -118,6 +140,7 @@ function msText(ms: number | null): string {
   return ms === null ? '-' : `${ms} ms`
 }
 
+const usersText = { first: 'keep the first', weight: 'follow the weights' } as const
 const colours = { up: 'green', down: 'red', draining: 'yellow', ejected: 'red' } as const satisfies Record<
   string,
   Paint

@@ -3,7 +3,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { LivePool } from '../relay/live.ts'
-import type { OverlayState } from '../relay/relay-api.ts'
+import type { OverlayState, SplitTold } from '../relay/relay-api.ts'
 import type { WholeStatus } from '../workers/control/control.ts'
 import type { Change } from '../workers/control/store.ts'
 import { type Place, placeText } from './ask.ts'
@@ -47,10 +47,10 @@ async function statusOfEdge(options: StatusOptions): Promise<number> {
 async function statusOfRelay(place: Place, { json }: StatusOptions): Promise<number> {
   const [{ pools }, overlay] = await Promise.all([
     askOperatorJson<{ readonly pools: readonly LivePool[] }>(place, 'GET', '/pools'),
-    askOperatorJson<OverlayState>(place, 'GET', '/overlay'),
+    askOperatorJson<OverlayState & { readonly splits: readonly SplitTold[] }>(place, 'GET', '/overlay'),
   ])
   if (json === true) console.log(JSON.stringify({ pools, overlay }, null, 2))
-  else console.log(relayText(placeText(place), pools, overlay))
+  else console.log(relayText(placeText(place), pools, overlay, overlay.splits))
   return EXIT.ok
 }
 

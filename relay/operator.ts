@@ -128,7 +128,7 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
     case 'GET /kernel':
       return sendJson(response, 200, await relay.kernelCounts())
     case 'GET /overlay':
-      return sendJson(response, 200, relay.overlay())
+      return sendJson(response, 200, { ...relay.overlay(), splits: relay.splits() })
     case 'GET /explain': {
       const explained = explain(relay, asked)
       return sendJson(

@@ -5,6 +5,7 @@ import type { Variables } from '../shared/config/endpoint-address.ts'
 import type { Config } from '../shared/config/parse.ts'
 import type { Problem } from '../shared/config/problem.ts'
 import type { Overlay } from '../shared/overlay/overlay.ts'
+import type { SplitStatus } from '../shared/overlay/status.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import type { ListenerCounts, Plane } from './door.ts'
 import type { GivenSession } from './doors.ts'
@@ -77,6 +78,9 @@ export interface OverlayState extends Pick<OverlayEvent, 'version' | 'retired' |
   readonly overlay: Overlay
 }
 
+/** A split as it is in force; who owns which slot is left out. */
+export type SplitTold = Omit<SplitStatus, 'slots'>
+
 /** A session on its way from one relay to another. */
 export interface HandedSession extends Omit<GivenSession, 'listener'> {
   /** `placeKey` of its listener, and which of the sockets there it came to. */
@@ -139,6 +143,8 @@ export interface Relay {
   /** Forgets what this relay has stored of answers; resolves when every thread has. */
   readonly purge: (of: PurgeOf) => Promise<void>
   readonly overlay: () => OverlayState
+  /** The weights in force of each split. */
+  readonly splits: () => readonly SplitTold[]
   /**
    * Stops accepting, lets open flows finish, and resets after `drainMs` what is still open (reason `drained`). Resolves
    * when every flow has left its record. A second call waits for the first, and may be more impatient.

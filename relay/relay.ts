@@ -8,6 +8,7 @@ import { partFor } from '../shared/config/part.ts'
 import { ConfigError, formatProblem, type Problem } from '../shared/config/problem.ts'
 import type { Unused } from '../shared/overlay/apply.ts'
 import type { Overlay } from '../shared/overlay/overlay.ts'
+import { splitStatusesOf } from '../shared/overlay/status.ts'
 import type { Draw } from '../shared/pool/draw.ts'
 import { createObserved } from '../shared/pool/observed.ts'
 import type { Pool } from '../shared/pool/pool.ts'
@@ -376,6 +377,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     undrain: drains.undrain,
     purge: of => overlaid.purge(of),
     overlay: overlayState,
+    splits: () => splitStatusesOf(overlaid.table, overlaid.overlay).map(({ slots: _, ...split }) => split),
     stop: async ({ drainMs, isHandedOver = false, leavesKernel = isHandedOver, onRefusing = nothing }) => {
       isRunning = false
       diskWait.abort()

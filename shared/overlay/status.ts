@@ -57,7 +57,7 @@ export function statusOf(table: Table, overlay: Overlay, now: number): Status {
   return {
     version: overlay.version,
     pools: poolsOf(table, overlay, now),
-    splits: splitStatuses(table, overlay),
+    splits: splitStatusesOf(table, overlay),
     retired,
     ignored,
     purges: overlay.bans.length,
@@ -97,7 +97,8 @@ function poolsOf(table: Table, overlay: Overlay, now: number): Status['pools'] {
   return [...pools].map(([name, endpoints]) => ({ name, endpoints }))
 }
 
-function splitStatuses(table: Table, overlay: Overlay): readonly SplitStatus[] {
+/** The weights in force of each split. @param table as compiled, without an overlay */
+export function splitStatusesOf(table: Table, overlay: Overlay): readonly SplitStatus[] {
   const entries = new Map<string, SplitEntry>(overlay.splits.map(entry => [entry.split, entry]))
   return [...splitsOf(table)].map(([name, base]): SplitStatus => {
     const given = entries.get(name)

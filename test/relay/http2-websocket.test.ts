@@ -75,6 +75,21 @@ describe('a client that speaks HTTP/2', () => {
     await until(() => plane.observed.open[plane.table.pools[0]!.endpoints[0]!.slot] === 0)
   })
 
+  it('is cut when the relay stops and the time is up, with the reason in its record', async () => {
+    const { address } = await chat()
+    const { port, relay, recorded } = await httpLab([address])
+    const client = session(port)
+    const { stream } = await connectOn(client, '/')
+    await reading(stream)()
+    const ended = once(stream, 'close')
+    const goaway = once(client, 'goaway')
+    const stopped = relay.stop({ drainMs: 300 })
+    await goaway
+    await ended
+    await stopped
+    expect((await recorded(1))[0]).toMatchObject({ status: 101, reason: 'drained' })
+  })
+
   it('hears why it is refused: by the endpoint, or by the relay', async () => {
     const refusing = await endpoint((_, response) => response.writeHead(403).end('no'))
     const plain = await endpoint((_, response) => response.end('a page'))

@@ -50,8 +50,8 @@ export function holderOf(ip: string, interfaces: readonly Interface[]): Interfac
 /** How the address of a listener is given to this machine. */
 export function giveAddress({ host, kernel }: KernelListener): string {
   const device = kernel.interface || 'eth0'
-  // Deprecated: the machine does not pick it when it connects to somebody itself.
-  if (host.includes(':')) return `ip address add ${host}/128 dev ${device} nodad preferred_lft 0`
+  // Deprecated: the machine does not pick it when it connects to somebody itself. With `nodad` the kernel announces nothing.
+  if (host.includes(':')) return `ip address add ${host}/128 dev ${device} preferred_lft 0`
   return `ip address add ${host}/32 dev ${device}`
 }
 

@@ -1,6 +1,7 @@
 // What is known of the machine and its segment: addresses, interfaces, and the MAC of each endpoint, asked again and again.
 
 import { createSocket } from 'node:dgram'
+import { readFile } from 'node:fs/promises'
 import type { Run } from './run.ts'
 
 export interface Interface {
@@ -63,6 +64,15 @@ export async function poke(ips: readonly string[]): Promise<void> {
     socket.on('error', () => {})
     await Promise.all(mine.map(ip => new Promise(sent => socket.send('', discardPort, ip, sent))))
     socket.close()
+  }
+}
+
+/** Undefined where the kernel has no such setting. */
+export async function sysctl(name: string): Promise<string | undefined> {
+  try {
+    return (await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')).trim()
+  } catch {
+    return undefined
   }
 }
 

@@ -3,8 +3,8 @@
 
 import type { Table } from '../../shared/table/table.ts'
 import { holderOf } from './addresses.ts'
-import { readInterfaces } from './ground.ts'
-import { bad, type Finding, good, placeOf, sysctl } from './preflight.ts'
+import { readInterfaces, sysctl } from './ground.ts'
+import { bad, type Finding, good, placeOf } from './preflight.ts'
 import { type KernelListener, kernelListeners } from './ruleset.ts'
 import type { Run } from './run.ts'
 import { familyOf } from './targets.ts'

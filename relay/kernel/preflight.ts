@@ -1,14 +1,13 @@
 // Whether this machine can forward what a config asks of the kernel: programs, rights, addresses, the segment and its MTU.
 // Each thing that is looked at is one finding, good or bad, and a bad one says what mends it. Nothing is changed.
 
-import { readFile } from 'node:fs/promises'
 import type { Table } from '../../shared/table/table.ts'
 import { formatHostPort } from '../../shared/wire/address.ts'
 import { giveAddress, holderOf } from './addresses.ts'
 import { refusalOf } from './apply.ts'
 import { sourcesOf } from './ask-from.ts'
 import { readConntrack } from './conntrack.ts'
-import { type Interface, poke, readInterfaces, readNeighbours } from './ground.ts'
+import { type Interface, poke, readInterfaces, readNeighbours, sysctl } from './ground.ts'
 import { look } from './present.ts'
 import { type KernelListener, kernelListeners } from './ruleset.ts'
 import type { Run } from './run.ts'
@@ -260,15 +259,6 @@ async function routeTo(run: Run, ip: string): Promise<Way | undefined> {
   try {
     const [route] = JSON.parse(stdout) as { dev?: string; gateway?: string; prefsrc?: string }[]
     return route?.dev === undefined ? undefined : { device: route.dev, gateway: route.gateway, source: route.prefsrc }
-  } catch {
-    return undefined
-  }
-}
-
-/** Undefined where the kernel has no such setting. */
-export async function sysctl(name: string): Promise<string | undefined> {
-  try {
-    return (await readFile(`/proc/sys/${name.replaceAll('.', '/')}`, 'utf8')).trim()
   } catch {
     return undefined
   }

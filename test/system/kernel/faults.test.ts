@@ -64,6 +64,20 @@ inLab('preflight names what is wrong: address, neighbour, segment, MTU, forwardi
   expect(errorsOf(preflightEndpoint(lab, 'e2', natConfig))).toEqual(['endpoint-gateway'])
 })
 
+inLab('an endpoint that does not answer for its address is said at the start, and the others are sent to', async () => {
+  const { lab, vip, port, config } = await setScene('dsr')
+  const relay = await startRelay(
+    lab,
+    'r1',
+    config(undefined, { pool: { endpoints: ['tcp://10.47.0.21:8080', 'tcp://10.47.0.99:8080'] } }),
+  )
+  expect(relay.lines).toContainEqual(
+    expect.objectContaining({ event: 'neighbour_lost', of: '10.47.0.99', why: 'it does not answer for its address' }),
+  )
+  const { met, failed } = await gather(lab, 'c1').open(vip, port, 20)
+  expect([tally(met, ({ endpoint }) => endpoint), failed]).toEqual([{ e1: 20 }, []])
+})
+
 inLab('preflight names the address that this machine asks from, where endpoints hold it too', async () => {
   const { lab, vip, config } = await setScene('dsr', { family: 6 })
   const found = () => {

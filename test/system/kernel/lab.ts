@@ -100,14 +100,7 @@ export function makeLab(onEnd: (clear: () => Promise<void>) => void): Lab {
       return child
     },
     give: (name, ip, device = isEndpoint(name) ? 'lo' : 'eth0') => {
-      const bits = ip.includes(':') ? '128 nodad' : '32'
-      run(
-        name,
-        'ip',
-        'address',
-        'add',
-        ...`${ip}/${bits}`.split(' ').flatMap((word, at) => (at === 0 ? [word, 'dev', device] : [word])),
-      )
+      run(name, 'ip', 'address', 'add', `${ip}/${ip.includes(':') ? '128' : '32'}`, 'dev', device)
     },
     take: (name, ip, device = isEndpoint(name) ? 'lo' : 'eth0') =>
       void run(name, 'ip', 'address', 'del', `${ip}/${ip.includes(':') ? '128' : '32'}`, 'dev', device),

@@ -120,9 +120,7 @@ async function run(named: string | undefined, options: RelayCommandOptions): Pro
         if (options.records) report.line(formatRecord(record))
       },
       cookieKeys: splitKeys(variables['FOURSEVEN_COOKIE_KEY'] ?? ''),
-      onRequest: record => {
-        if (options.records) report.line(JSON.stringify(record))
-      },
+      ...(options.records ? { onRequest: record => report.line(JSON.stringify(record)) } : {}),
       onEvent: event => report.line(JSON.stringify(event)),
       onKernel: event => report.line(JSON.stringify(event)),
       onThread: event => report.line(JSON.stringify(event)),

@@ -30,7 +30,8 @@ export interface DoorsOptions {
   readonly host: Host
   readonly draw: () => Draw
   readonly onRecord: (record: FlowRecord) => void
-  readonly onRequest: (record: RelayRequestRecord) => void
+  /** Undefined: nobody reads them, so none is made. */
+  readonly onRequest: ((record: RelayRequestRecord) => void) | undefined
   /** The first signs cookies, all are believed; empty: they are not signed. */
   readonly cookieKeys: readonly string[]
   readonly onProblem: (problem: Problem) => void

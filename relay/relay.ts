@@ -85,7 +85,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     host,
     draw,
     onRecord: options.onRecord,
-    onRequest: options.onRequest ?? nothing,
+    onRequest: options.onRequest,
     cookieKeys,
     onProblem,
     onDiskProblem: onProblem,

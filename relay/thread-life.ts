@@ -29,7 +29,7 @@ export interface Surroundings {
   readonly cookieKeys: readonly string[]
   readonly queueLengths: SharedArrayBuffer
   readonly onRecord: (record: FlowRecord) => void
-  readonly onRequest: (record: RelayRequestRecord) => void
+  readonly onRequest: ((record: RelayRequestRecord) => void) | undefined
   readonly onEvent: (event: ThreadEvent) => void
   readonly onProblem: (problem: Problem) => void
 }
@@ -86,6 +86,7 @@ export class Thread {
       ticketSecret,
       cookieKeys,
       bans: home.http.bans,
+      tellsRequests: around.onRequest !== undefined,
       disk: number === 0 ? home.http.disk : undefined,
       queueLengths,
       link: links.expect(
@@ -209,7 +210,7 @@ export class Thread {
 
   private hear(worker: Worker, said: Exclude<Said, { readonly isReady: true }>): void {
     if ('records' in said) for (const record of said.records) this.around.onRecord(record)
-    else if ('requests' in said) for (const record of said.requests) this.around.onRequest(record)
+    else if ('requests' in said) for (const record of said.requests) this.around.onRequest?.(record)
     else if ('problem' in said) this.around.onProblem(said.problem)
     else if ('answer' in said) {
       this.answers.get(said.answer)?.(said.value)

@@ -29,6 +29,8 @@ export interface ThreadBirth {
   readonly ticketSecret: Uint8Array
   readonly cookieKeys: readonly string[]
   readonly bans: readonly Ban[]
+  /** Somebody reads the records of requests. */
+  readonly tellsRequests: boolean
   /** Where stored answers stand on disk, for a thread that takes the place of one that had them. */
   readonly disk: DiskPlace | undefined
   readonly queueLengths: SharedArrayBuffer
@@ -77,7 +79,7 @@ async function live(birth: ThreadBirth, port: NonNullable<typeof parentPort>): P
     host: thisHost,
     draw: () => Math.floor(Math.random() * 2 ** 53),
     onRecord: records.add,
-    onRequest: requests.add,
+    onRequest: birth.tellsRequests ? requests.add : undefined,
     cookieKeys: birth.cookieKeys,
     // The main thread reads the same files and says what is wrong with them.
     onProblem: () => {},

@@ -50,13 +50,14 @@ export class HttpPlane {
   /** Purges in force. */
   bans: readonly Ban[] = []
   readonly cookieKeys: readonly string[]
-  readonly onRequest: (record: RelayRequestRecord) => void
+  /** Undefined: nobody reads them. */
+  readonly onRequest: ((record: RelayRequestRecord) => void) | undefined
 
   /** @param isFirst this is the thread that stored answers on disk are of */
   constructor(
     shared: Plane,
     cookieKeys: readonly string[],
-    onRequest: (record: RelayRequestRecord) => void,
+    onRequest: ((record: RelayRequestRecord) => void) | undefined,
     isFirst: boolean,
   ) {
     this.shared = shared

@@ -314,7 +314,7 @@ export class LiveRequest implements Listed<LiveRequest> {
     countBytes(plane.metrics, decision, this.bytesIn, this.bytesOut)
     if (this.grpcStatus !== undefined) countCall(plane.metrics, decision, this.grpcStatus)
     if (this.cacheWord !== undefined) countCache(plane.metrics, decision, this.cacheWord)
-    if (isRecorded(facts, decision, counted, this.reason)) {
+    if (plane.onRequest !== undefined && isRecorded(facts, decision, counted, this.reason)) {
       const went = {
         door: 'http' as const,
         status,

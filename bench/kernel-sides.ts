@@ -14,6 +14,8 @@ export interface KernelSides {
   readonly lab: Lab
   /** Where a client finds each of them. */
   readonly hosts: Readonly<Record<KernelSideName, string>>
+  /** Puts new servers of streams in the place of those that are there, once nothing comes any more that was for them. */
+  readonly renewServers: () => void
 }
 
 /** Starts everything, calls, and ends it however that went. */
@@ -24,6 +26,8 @@ export async function withKernelSides<Value>(call: (sides: KernelSides) => Promi
     const lab = makeLab(clear => clears.push(clear))
     // Of a machine's own choice BBR paces by what it has measured: within a second that says more of BBR than of the way.
     for (const name of ['c1', 'r1', 'e1'] as const) lab.run(name, 'sh', '-c', `echo ${congestion} > ${congestionAt}`)
+    // Two relays open a connection to the same endpoint for each short one, and its port stays taken for a minute.
+    lab.run('r1', 'sh', '-c', 'echo 1024 65535 > /proc/sys/net/ipv4/ip_local_port_range')
     const hosts = {
       direct: lab.near('e1'),
       nat: '10.47.0.100',
@@ -34,8 +38,16 @@ export async function withKernelSides<Value>(call: (sides: KernelSides) => Promi
     for (const host of [hosts.nat, hosts.dsr, hosts.haproxy, hosts.proxy]) lab.give('r1', host)
     lab.give('e1', hosts.dsr)
     // Over UDP it answers from the address it is bound to.
-    for (const host of [hosts.direct, hosts.dsr]) {
+    const serve = (host: string) =>
       lab.start('e1', 'iperf3', ['--server', '--port', String(streamPort), '--bind', host])
+    let servers = [hosts.direct, hosts.dsr].map(serve)
+    const renewServers = () => {
+      for (const server of servers) server.kill('SIGKILL')
+      // What waits in a relay still comes for a while.
+      const came = 'grep ^Udp: /proc/net/snmp'
+      lab.run('e1', 'sh', '-c', `until a=$(${came}); sleep 0.3; [ "$a" = "$(${came})" ]; do :; done`)
+      servers = [hosts.direct, hosts.dsr].map(serve)
+      lab.run('e1', 'sh', '-c', `until [ $(ss -Hltn sport = :${streamPort} | wc -l) = 2 ]; do sleep 0.05; done`)
     }
     lab.start('e1', 'redis-server', ['--port', String(shortPort), '--save', '', '--protected-mode', 'no'], {
       cwd: folder,
@@ -47,7 +59,7 @@ export async function withKernelSides<Value>(call: (sides: KernelSides) => Promi
     const options = ['relay', join(folder, 'routes.json'), '--no-watch', '--no-records', '--json']
     await untilSaid(lab.start('r1', process.execPath, [command, ...options]), '"listener":"natudp"')
     for (const host of Object.values(hosts)) await untilAnswers(lab, 'c1', host)
-    return await call({ lab, hosts })
+    return await call({ lab, hosts, renewServers })
   } finally {
     for (const clear of clears) await clear()
     rmSync(folder, { recursive: true, force: true })
@@ -119,8 +131,8 @@ async function untilAnswers(lab: Lab, name: Name, host: string): Promise<void> {
   }
 }
 
-/** Linux's default; of machines that have another, the name of that one. */
-const congestion = process.env['FOURSEVEN_BENCH_CONGESTION'] ?? 'cubic'
+/** A namespace may choose it on any machine. */
+const congestion = process.env['FOURSEVEN_BENCH_CONGESTION'] ?? 'reno'
 const congestionAt = '/proc/sys/net/ipv4/tcp_congestion_control'
 /** iperf3's, and Redis's. */
 export const streamPort = 5201

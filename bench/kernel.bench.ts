@@ -111,8 +111,12 @@ function connections({ lab }: KernelSides, host: string) {
   return { units: CONNECTIONS, seconds: CONNECTIONS / perSecond }
 }
 
-/** As many as the client can send; those count that arrive. */
-function packets({ lab }: KernelSides, host: string) {
+/**
+ * As many as the client can send; those count that arrive. A server would take what is late of one stream for the
+ * beginning of the next: each has its own.
+ */
+function packets({ lab, renewServers }: KernelSides, host: string) {
+  renewServers()
   const { packets: sent, lost_packets: lost, seconds } = iperf3(lab, host, ['-u', '-b', '0', '-l', '64']).sum!
   return { units: sent! - lost!, seconds: seconds! }
 }

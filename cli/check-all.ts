@@ -1,6 +1,6 @@
 // All that `check` looks at: what is judged of the config itself, the files that it names, and its cases.
 
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import type { Problem } from '../shared/config/problem.ts'
 import { certificateProblems } from './check-certificates.ts'
 import { type Coverage, coverageOf } from './coverage.ts'

@@ -1,6 +1,6 @@
 // What no case reaches: rules, the matches of rules that have several, and the variants of rules that have several.
 
-import type { Config, FlowRule, HttpRule } from '../shared/config/parse.ts'
+import type { Config, FlowRule, HttpRule } from '../shared/config/parsed.ts'
 import type { Outcome } from './prove.ts'
 
 export interface Coverage {

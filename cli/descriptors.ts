@@ -1,7 +1,7 @@
 // Whether this process may have as many files open, and the machine as many ports, as the config lets clients in.
 
 import { descriptorLimit, localPorts } from '../relay/descriptors.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import type { Problem } from '../shared/config/problem.ts'
 
 /** Undefined when there are enough, or when the system does not say. */

@@ -3,7 +3,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { isLoopback, parseAddress, parseHostPort } from '../shared/wire/address.ts'
 import { closeAgent, type Place, placeText } from './ask.ts'
 import { addConfigOptions, type ConfigOptions } from './config-options.ts'

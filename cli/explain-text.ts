@@ -1,6 +1,6 @@
 // An explanation for people: the decision first, then every step that led to it.
 
-import type { Filters, HeaderEdits, SessionCounts, SessionKey } from '../shared/config/parse.ts'
+import type { Filters, HeaderEdits, SessionCounts, SessionKey } from '../shared/config/parsed.ts'
 import { formatDuration, formatSize } from '../shared/config/units.ts'
 import type { FlowExplanation } from '../shared/explain/flow.ts'
 import type {

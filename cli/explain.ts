@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { urlOf } from '../shared/cache/key.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { partFor } from '../shared/config/part.ts'
 import { readHostname } from '../shared/config/tokens.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'

@@ -3,8 +3,8 @@
 
 import { advise } from '../shared/config/advice.ts'
 import { formatPlace, type Locate, type Place } from '../shared/config/findings.ts'
-import type { Config } from '../shared/config/parse.ts'
 import type { ExpectedCase } from '../shared/config/parse-expect.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError, type Problem } from '../shared/config/problem.ts'
 import { flowShadowProblems } from '../shared/explain/flow-shadow.ts'

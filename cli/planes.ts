@@ -2,7 +2,7 @@
 
 import { startRelay } from '../relay/relay.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError } from '../shared/config/problem.ts'
 import { splitKeys } from '../shared/http/signing.ts'

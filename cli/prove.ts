@@ -2,8 +2,8 @@
 // a problem like any other, and what no case reaches is said by `coverage.ts`.
 
 import { formatPlace } from '../shared/config/findings.ts'
-import type { Config } from '../shared/config/parse.ts'
 import type { AskedRequest, ExpectedCase } from '../shared/config/parse-expect.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { partFor } from '../shared/config/part.ts'
 import type { Problem } from '../shared/config/problem.ts'
 import { reasons } from '../shared/decide/reason.ts'

@@ -4,7 +4,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Variables } from '../shared/config/endpoint-address.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import type { Problem } from '../shared/config/problem.ts'
 
 export interface RelayConfig {

@@ -1,7 +1,7 @@
 // Whether the machine has a core for each listening thread.
 
 import { availableParallelism } from 'node:os'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import type { Problem } from '../shared/config/problem.ts'
 
 /** Undefined when there are enough, and for `auto`. */

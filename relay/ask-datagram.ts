@@ -2,7 +2,7 @@
 
 import { bytesOf } from '../shared/config/bytes-text.ts'
 import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-address.ts'
-import type { ProbeConfig } from '../shared/config/parse.ts'
+import type { ProbeConfig } from '../shared/config/parsed.ts'
 import { formatDuration } from '../shared/config/units.ts'
 import { startAnswerTimeout } from './answer-timeout.ts'
 import { UdpSocket } from './udp-socket.ts'

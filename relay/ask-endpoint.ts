@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import { type SecureContext, connect as startTls } from 'node:tls'
 import { type EndpointAddress, isHttp2Scheme, isIpLiteral, isTlsScheme } from '../shared/config/endpoint-address.ts'
-import type { ProbeConfig } from '../shared/config/parse.ts'
+import type { ProbeConfig } from '../shared/config/parsed.ts'
 import { formatDuration } from '../shared/config/units.ts'
 import { formatHostPort } from '../shared/wire/address.ts'
 import { startAnswerTimeout } from './answer-timeout.ts'

@@ -3,7 +3,7 @@
 import { type IncomingMessage, request } from 'node:http'
 import { type ClientHttp2Stream, connect } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { ProbeConfig } from '../shared/config/parse.ts'
+import type { ProbeConfig } from '../shared/config/parsed.ts'
 
 /**
  * Undefined when the probe passed, else why it did not, in a few words.

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { SendProxyConfig } from '../shared/config/parse.ts'
+import type { SendProxyConfig } from '../shared/config/parsed.ts'
 import { compileTemplate, render } from '../shared/config/template.ts'
 import type { FlowFacts } from '../shared/decide/facts.ts'
 import { parseAddress } from '../shared/wire/address.ts'

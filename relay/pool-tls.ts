@@ -1,7 +1,7 @@
 // How TLS begins here, towards the endpoints of each pool: which authorities are believed and which certificate is shown.
 
 import { createSecureContext, type SecureContext } from 'node:tls'
-import type { EndpointTlsConfig } from '../shared/config/parse.ts'
+import type { EndpointTlsConfig } from '../shared/config/parsed.ts'
 import type { Pool } from '../shared/pool/pool.ts'
 import { describeFault, PemFiles, readPem } from './pem-files.ts'
 import type { BeginTls } from './reach.ts'

@@ -3,7 +3,7 @@
 
 import { type SecureContext, connect as tlsConnect } from 'node:tls'
 import { type EndpointAddress, isIpLiteral } from '../shared/config/endpoint-address.ts'
-import type { EndpointTlsConfig } from '../shared/config/parse.ts'
+import type { EndpointTlsConfig } from '../shared/config/parsed.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import type { Host } from './forward.ts'
 import type { PemFiles } from './pem-files.ts'

@@ -2,7 +2,7 @@
 
 import type { PurgeOf } from '../shared/cache/purge.ts'
 import type { Variables } from '../shared/config/endpoint-address.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import type { Problem } from '../shared/config/problem.ts'
 import type { Overlay } from '../shared/overlay/overlay.ts'
 import type { SplitStatus } from '../shared/overlay/status.ts'

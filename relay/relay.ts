@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import type { Variables } from '../shared/config/endpoint-address.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { partFor } from '../shared/config/part.ts'
 import { ConfigError, formatProblem, type Problem } from '../shared/config/problem.ts'
 import type { Unused } from '../shared/overlay/apply.ts'

@@ -10,7 +10,7 @@ import {
   type TLSSocket,
   type TlsOptions,
 } from 'node:tls'
-import type { TlsEndingConfig } from '../shared/config/parse.ts'
+import type { TlsEndingConfig } from '../shared/config/parsed.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import { describeFault, PemFiles, readPem } from './pem-files.ts'
 

@@ -4,7 +4,7 @@
 import { openSeen, type Seen } from '../shared/attempt/seen.ts'
 import { type CacheSeen, openCacheSeen } from '../shared/cache/exchange.ts'
 import type { Ban } from '../shared/cache/purge.ts'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { type HttpMetrics, openHttpMetrics, renderHttpMetrics } from '../shared/metrics/http-metrics.ts'
 import { markEndpoints } from '../shared/overlay/mark.ts'
 import { emptyOverlay } from '../shared/overlay/overlay.ts'

@@ -2,7 +2,7 @@
 
 import { Hono } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
-import type { Config } from '../shared/config/parse.ts'
+import type { Config } from '../shared/config/parsed.ts'
 import { openBucket, take } from './control/bucket.ts'
 import type { ControlStub } from './control/find.ts'
 

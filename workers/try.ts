@@ -3,7 +3,7 @@
 import { verdictOf } from '../shared/attempt/classes.ts'
 import { type Body, bodyOf } from '../shared/attempt/plan.ts'
 import type { TryEnd } from '../shared/attempt/tries.ts'
-import type { RetryConfig } from '../shared/config/parse.ts'
+import type { RetryConfig } from '../shared/config/parsed.ts'
 import type { Reason } from '../shared/decide/reason.ts'
 import { type EndpointUrl, endpointUrl } from '../shared/http/endpoint-url.ts'
 import type { DoorFacts } from '../shared/http/request-facts.ts'

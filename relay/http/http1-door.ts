@@ -2,7 +2,7 @@
 // read ahead of an answer but a little, and every wait has an end.
 
 import type { Socket } from 'node:net'
-import type { DoorLimits } from '../../shared/config/parse.ts'
+import type { DoorLimits } from '../../shared/config/parsed.ts'
 import type { FlowFacts } from '../../shared/decide/facts.ts'
 import type { Age } from './age.ts'
 import { Body, type Producer, type Sink } from './body.ts'

@@ -1,6 +1,6 @@
 // Who the client of a request is, as a PROXY header has it for the endpoint.
 
-import type { SendProxyConfig } from '../../shared/config/parse.ts'
+import type { SendProxyConfig } from '../../shared/config/parsed.ts'
 import type { DoorFacts } from '../../shared/http/request-facts.ts'
 import { parseAddress } from '../../shared/wire/address.ts'
 import { openingOf, type Served } from '../opening.ts'

@@ -1,6 +1,6 @@
 // When a second try is begun beside the first.
 
-import type { HedgeConfig } from '../config/parse.ts'
+import type { HedgeConfig } from '../config/parsed.ts'
 import { type LatencySketch, quantile } from './latency-sketch.ts'
 import type { Body } from './plan.ts'
 

@@ -1,6 +1,6 @@
 // What may be tried again, settled once before the first try: by method, body and what the rule names.
 
-import type { RetryConfig } from '../config/parse.ts'
+import type { RetryConfig } from '../config/parsed.ts'
 import type { Reason } from '../decide/reason.ts'
 import type { Draw } from '../pool/draw.ts'
 import { isNamed, type Outcome } from './classes.ts'

@@ -10,7 +10,7 @@ import {
   type Variables,
 } from './endpoint-address.ts'
 import { formatPlace } from './findings.ts'
-import type { Config, PoolConfig, Route } from './parse.ts'
+import type { Config, PoolConfig, Route } from './parsed.ts'
 import { poolsOf } from './part.ts'
 import type { Problem } from './problem.ts'
 

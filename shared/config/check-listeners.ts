@@ -5,8 +5,8 @@ import { type Cidr, formatHostPort, parseAddress, parseCidr, parseCidrs } from '
 import type { EndpointAddress } from './endpoint-address.ts'
 import type { Findings, Place } from './findings.ts'
 import { show } from './findings.ts'
-import type { Config, FlowPlace, Listener, PoolConfig, Route } from './parse.ts'
 import type { ResolvedEndpoint } from './parse-pool.ts'
+import type { Config, FlowPlace, Listener, PoolConfig, Route } from './parsed.ts'
 
 export function checkListeners(
   config: Config,

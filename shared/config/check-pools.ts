@@ -3,8 +3,8 @@
 import { type EndpointAddress, isTlsScheme } from './endpoint-address.ts'
 import type { Findings } from './findings.ts'
 import { show } from './findings.ts'
-import type { PoolConfig } from './parse.ts'
 import type { ResolvedEndpoint } from './parse-pool.ts'
+import type { PoolConfig } from './parsed.ts'
 
 export function checkPool(pool: PoolConfig, endpoints: readonly ResolvedEndpoint[], findings: Findings): void {
   const place = ['pools', pool.name]

@@ -6,7 +6,7 @@ import { countryCodes } from './country-codes.ts'
 import type { Findings, Place } from './findings.ts'
 import { listNames, show } from './findings.ts'
 import { nearest } from './near.ts'
-import type { Config, FlowRule, HeaderEdits, HttpMatchConfig, HttpRule, PoolConfig } from './parse.ts'
+import type { Config, FlowRule, HeaderEdits, HttpMatchConfig, HttpRule, PoolConfig } from './parsed.ts'
 
 type PlaceOf = ReadonlyMap<HttpRule | FlowRule, Place>
 

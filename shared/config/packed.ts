@@ -1,7 +1,7 @@
 // A config as a short text, for the Worker's bundle: parts that stand in it more than once (the defaults of a thousand
 // rules) are written once. A string is also what a runtime reads fastest at start.
 
-import type { Config } from './parse.ts'
+import type { Config } from './parsed.ts'
 
 /** JSON: `parts` first, then the config; `{"=": 3}` stands for part 3. */
 export function packConfig(config: Config): string {

@@ -3,7 +3,7 @@
 import type { CorsInput, ErrorPagesInput, RecordInput } from './config-http.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, type Place, show } from './findings.ts'
-import type { CorsConfig, ErrorPageConfig } from './parse.ts'
+import type { CorsConfig, ErrorPageConfig } from './parsed.ts'
 import { checkFieldValue, checkHeaderName, readDuration } from './read-values.ts'
 import { isToken, readHostname } from './tokens.ts'
 

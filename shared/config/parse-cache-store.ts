@@ -5,7 +5,7 @@ import type { CacheStoreInput } from './config-http.ts'
 import { bounds, defaults } from './defaults.ts'
 import type { Door } from './doors.ts'
 import { type Findings, type Place, show } from './findings.ts'
-import type { HttpRule, Route } from './parse.ts'
+import type { HttpRule, Route } from './parsed.ts'
 import { readSize } from './read-values.ts'
 import { formatSize, parseSize } from './units.ts'
 

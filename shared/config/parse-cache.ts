@@ -3,7 +3,7 @@
 import type { CacheInput, CompressInput } from './config-http.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, type Place, show } from './findings.ts'
-import type { HttpRule } from './parse.ts'
+import type { HttpRule } from './parsed.ts'
 import { checkHeaderName, readDuration, readSize } from './read-values.ts'
 
 /** The cache of a rule. What an answer says itself goes before the times that stand here. */

@@ -3,7 +3,7 @@
 import type { HedgeInput, MirrorInput } from './config-http.ts'
 import { bounds, defaults } from './defaults.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
-import type { HedgeConfig, HttpRule, MirrorConfig } from './parse.ts'
+import type { HedgeConfig, HttpRule, MirrorConfig } from './parsed.ts'
 import { readDuration } from './read-values.ts'
 import { formatDuration } from './units.ts'
 

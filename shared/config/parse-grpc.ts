@@ -5,7 +5,7 @@ import { checkRegex } from './check-regex.ts'
 import type { GrpcMatchInput, NameMatchInput } from './config-http.ts'
 import { type Door, features } from './doors.ts'
 import { type Findings, listNames, type Place, show } from './findings.ts'
-import type { HttpMatchConfig, NamedValueMatch } from './parse.ts'
+import type { HttpMatchConfig, NamedValueMatch } from './parsed.ts'
 import { pathProblem } from './path-text.ts'
 import { describeLayer } from './structure-words.ts'
 

@@ -6,6 +6,10 @@ import { bounds, defaults } from './defaults.ts'
 import { type Door, kinds } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
+import { readErrorPages } from './parse-answers.ts'
+import { readKernel, readUdpKernel } from './parse-kernel.ts'
+import { readProxySources } from './parse-proxy.ts'
+import { readTlsEnding } from './parse-tls.ts'
 import type {
   ClientAddressSource,
   DoorLimits,
@@ -16,11 +20,7 @@ import type {
   TcpListener,
   TlsListener,
   UdpListener,
-} from './parse.ts'
-import { readErrorPages } from './parse-answers.ts'
-import { readKernel, readUdpKernel } from './parse-kernel.ts'
-import { readProxySources } from './parse-proxy.ts'
-import { readTlsEnding } from './parse-tls.ts'
+} from './parsed.ts'
 import { checkName, readCidrs, readDuration, readHostnames, readSize } from './read-values.ts'
 import { edgeListener, httpListener, tcpListener, tlsListener, udpListener } from './schema-listener.ts'
 import { shareAddresses } from './shared-addresses.ts'

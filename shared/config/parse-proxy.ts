@@ -5,7 +5,7 @@ import type { UdpProxySourceInput } from './config-listener.ts'
 import type { SendProxyInput } from './config-pool.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
-import type { ProxySourceConfig, SendProxyConfig } from './parse.ts'
+import type { ProxySourceConfig, SendProxyConfig } from './parsed.ts'
 import { readCidrs } from './read-values.ts'
 import { isFieldValue } from './tokens.ts'
 

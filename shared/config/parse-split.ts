@@ -6,7 +6,7 @@ import { defaults } from './defaults.ts'
 import type { Door } from './doors.ts'
 import { didYouMean, type Findings, listNames, type Place, show } from './findings.ts'
 import { nearest } from './near.ts'
-import type { SplitConfig } from './parse.ts'
+import type { SplitConfig } from './parsed.ts'
 import { checkCookieName, checkHeaderName, checkName } from './read-values.ts'
 import { checkStructure } from './structure.ts'
 

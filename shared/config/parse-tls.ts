@@ -3,7 +3,7 @@
 import type { TlsListenerInput } from './config-listener.ts'
 import type { EndpointTlsInput } from './config-pool.ts'
 import { type Findings, type Place, show } from './findings.ts'
-import type { EndpointTlsConfig, TlsEndingConfig } from './parse.ts'
+import type { EndpointTlsConfig, TlsEndingConfig } from './parsed.ts'
 import { readHost } from './read-values.ts'
 
 /** Undefined: TLS passes through. What only makes sense where it ends is then told to miss its certificates. */

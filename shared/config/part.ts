@@ -3,8 +3,8 @@
 
 import { defaults } from './defaults.ts'
 import { doors } from './doors.ts'
-import type { Config, HttpRule, Route } from './parse.ts'
 import { defaultCacheStore } from './parse-cache-store.ts'
+import type { Config, HttpRule, Route } from './parsed.ts'
 
 export function partFor(config: Config, plane: 'workers' | 'relay'): Config {
   const listeners = config.listeners.filter(listener => doors[listener.kind].plane === plane)

@@ -3,7 +3,7 @@
 
 import { formatHostPort } from '../wire/address.ts'
 import { type Findings, listNames, show } from './findings.ts'
-import type { Listener, RelayHttpListener } from './parse.ts'
+import type { Listener, RelayHttpListener } from './parsed.ts'
 
 /**
  * The listeners, those of HTTP with whom they share an address. Two may ask for port 0: each gets a port of its own. Ports

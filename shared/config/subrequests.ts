@@ -1,6 +1,6 @@
 // How many requests a rule may make for one of a client, at worst: known before anything runs.
 
-import type { HttpRule } from './parse.ts'
+import type { HttpRule } from './parsed.ts'
 
 export interface SubrequestPlan {
   /** First try, retries and hedge: no more than `attempts`, and each asks another endpoint. */

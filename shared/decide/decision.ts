@@ -1,6 +1,6 @@
 // What to do now. A decision points into the table and copies nothing: later tries ask `next` of the pool.
 
-import type { RedirectConfig, ReplyConfig } from '../config/parse.ts'
+import type { RedirectConfig, ReplyConfig } from '../config/parsed.ts'
 import type { Endpoint, Pool } from '../pool/pool.ts'
 import type { FlowMatch, FlowRule, FlowVariant, HttpMatch, HttpRule, HttpVariant } from '../table/table.ts'
 import type { Reason } from './reason.ts'

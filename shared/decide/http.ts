@@ -1,6 +1,6 @@
 // The decision for a request: a function of its arguments and nothing else.
 
-import type { RedirectConfig, ReplyConfig } from '../config/parse.ts'
+import type { RedirectConfig, ReplyConfig } from '../config/parsed.ts'
 import { next, whyNone } from '../pool/balance.ts'
 import type { Draw } from '../pool/draw.ts'
 import type { Observed } from '../pool/observed.ts'

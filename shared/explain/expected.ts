@@ -1,7 +1,7 @@
 // What a case expects beside what it got: every difference, with its place in the case.
 
-import type { NamedValueMatch } from '../config/parse.ts'
 import type { Gets } from '../config/parse-expect.ts'
+import type { NamedValueMatch } from '../config/parsed.ts'
 
 /** What one request or flow gets, in the words of `gets`; undefined: there is none of it. */
 export interface Got {

@@ -1,7 +1,7 @@
 // Says why for a connection or session: the production decision and each step that led to it.
 
 import { planFlow } from '../attempt/plan.ts'
-import type { SessionCounts, SessionKey } from '../config/parse.ts'
+import type { SessionCounts, SessionKey } from '../config/parsed.ts'
 import type { FlowDecision } from '../decide/decision.ts'
 import type { FlowFacts } from '../decide/facts.ts'
 import { decideFlow, flowKey, splitFacts } from '../decide/flow.ts'

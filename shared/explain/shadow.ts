@@ -5,7 +5,7 @@
 // match costs one decision, and no reachable rule is ever reported.
 
 import { longestRegexText } from '../config/defaults.ts'
-import type { Config, EdgeListener, RelayHttpListener, Route } from '../config/parse.ts'
+import type { Config, EdgeListener, RelayHttpListener, Route } from '../config/parsed.ts'
 import type { Problem } from '../config/problem.ts'
 import type { RequestFacts } from '../decide/facts.ts'
 import { matchHttp, takesPath, takesValue } from '../decide/match.ts'

@@ -1,7 +1,7 @@
 // Who the client is: said by config, not guessed. A list of forwarded addresses is read from the right, since each proxy
 // appends and only what ours appended can be believed.
 
-import type { ClientAddressSource } from '../config/parse.ts'
+import type { ClientAddressSource } from '../config/parsed.ts'
 import { type Address, type Cidr, cidrContains, parseAddress, parseCidr } from '../wire/address.ts'
 
 export interface ClientAddress {

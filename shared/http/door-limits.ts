@@ -1,6 +1,6 @@
 // What a door takes of a request before any rule is asked: how long a URL, how many header fields, how large.
 
-import type { DoorLimits } from '../config/parse.ts'
+import type { DoorLimits } from '../config/parsed.ts'
 import { formatSize } from '../config/units.ts'
 
 export interface Refusal {

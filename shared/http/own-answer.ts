@@ -1,6 +1,6 @@
 // Answers without an endpoint: redirects, fixed replies, preflights, and our own when there is nothing else to give.
 
-import type { ReplyConfig } from '../config/parse.ts'
+import type { ReplyConfig } from '../config/parsed.ts'
 import type { HttpDecision, PreflightDecision, RedirectDecision } from '../decide/decision.ts'
 import type { RequestFacts } from '../decide/facts.ts'
 import { matchedPrefix } from '../decide/match.ts'

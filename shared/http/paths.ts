@@ -1,6 +1,6 @@
 // Paths: one spelling before they are matched, and what rewrites and redirects make of them.
 
-import type { Filters, RedirectConfig } from '../config/parse.ts'
+import type { Filters, RedirectConfig } from '../config/parsed.ts'
 
 /**
  * One spelling for one path: percent-encoded unreserved characters decoded and other hex in upper case (RFC 3986 sections

@@ -1,7 +1,7 @@
 // What an HTTP door turns away before any rule is asked: malformed requests, those beyond its limits, those in a loop.
 
 import { defaults } from '../config/defaults.ts'
-import type { DoorLimits } from '../config/parse.ts'
+import type { DoorLimits } from '../config/parsed.ts'
 import { parseSize } from '../config/units.ts'
 import type { ReplyDecision } from '../decide/decision.ts'
 import { type Reason, reasons } from '../decide/reason.ts'

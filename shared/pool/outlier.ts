@@ -1,7 +1,7 @@
 // Judging endpoints by real traffic: the rules and their numbers, as functions of numbers. `observed.ts` applies them.
 // They follow Envoy's outlier detection (docs/root/intro/arch_overview/upstream/outlier.rst).
 
-import type { OutlierConfig } from '../config/parse.ts'
+import type { OutlierConfig } from '../config/parsed.ts'
 
 /** How long the n-th ejection lasts: n times the base, at most the maximum. In milliseconds. */
 export function ejectionMs(outlier: OutlierConfig, ejections: number): number {

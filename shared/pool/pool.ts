@@ -9,7 +9,7 @@ import type {
   ProbeConfig,
   QueueConfig,
   SendProxyConfig,
-} from '../config/parse.ts'
+} from '../config/parsed.ts'
 import { hash32 } from './hash.ts'
 
 export interface Pool {

@@ -8,7 +8,7 @@ import type {
   RelayHttpListener,
   TlsEndingConfig,
   TlsListener,
-} from '../config/parse.ts'
+} from '../config/parsed.ts'
 import type { Pool } from '../pool/pool.ts'
 import { parseCidrs } from '../wire/address.ts'
 import { compileSplit } from './compile-split.ts'

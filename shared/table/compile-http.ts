@@ -12,7 +12,7 @@ import type {
   HttpVariantConfig,
   NamedValueMatch,
   RelayHttpListener,
-} from '../config/parse.ts'
+} from '../config/parsed.ts'
 import { planSubrequests } from '../config/subrequests.ts'
 import { parseDuration } from '../config/units.ts'
 import type { Pool } from '../pool/pool.ts'

@@ -1,6 +1,6 @@
 // A split as the machine reads it: its slots dealt, its key and force as places in the facts.
 
-import type { SplitConfig } from '../config/parse.ts'
+import type { SplitConfig } from '../config/parsed.ts'
 import { hash32 } from '../pool/hash.ts'
 import type { NeedsBook } from './needs-book.ts'
 import { dealFresh, packRanges } from './slots.ts'

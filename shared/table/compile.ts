@@ -3,7 +3,7 @@
 
 import { doors } from '../config/doors.ts'
 import { parseEndpointAddress, resolveVariables, type Variables } from '../config/endpoint-address.ts'
-import type { Config, FlowRoute, HttpRoute } from '../config/parse.ts'
+import type { Config, FlowRoute, HttpRoute } from '../config/parsed.ts'
 import { ConfigError } from '../config/problem.ts'
 import { hash32 } from '../pool/hash.ts'
 import { type Addresses, compilePool, type Pool } from '../pool/pool.ts'

@@ -1,6 +1,6 @@
 // CORS of a rule as the machine reads it: origins sorted by how they are compared, lists joined.
 
-import type { CorsConfig } from '../config/parse.ts'
+import type { CorsConfig } from '../config/parsed.ts'
 
 export interface Cors {
   readonly isAnyOrigin: boolean

@@ -1,6 +1,6 @@
 // The header edits of a rule as the machine reads them: plain data, so that a table can be cloned to a thread.
 
-import type { HeaderEdits } from '../config/parse.ts'
+import type { HeaderEdits } from '../config/parsed.ts'
 import { compileTemplate, type Template, type TemplateValues } from '../config/template.ts'
 
 export interface CompiledEdits {

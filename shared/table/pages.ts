@@ -1,6 +1,6 @@
 // Error pages as the machine reads them: by status, with the places where a value goes found already.
 
-import type { ErrorPageConfig } from '../config/parse.ts'
+import type { ErrorPageConfig } from '../config/parsed.ts'
 
 export type PagePart = string | { readonly value: 'requestId' | 'route' }
 

@@ -1,7 +1,7 @@
 // Which of two matches that both hold comes first. The order is fixed (Gateway API HTTPRoute, with regex between exact
 // and prefix as nginx and Envoy Gateway have it) and known at compile, so that at run time the first hit wins.
 
-import type { HttpMatchConfig } from '../config/parse.ts'
+import type { HttpMatchConfig } from '../config/parsed.ts'
 import { isWildcard } from './hostname.ts'
 import type { FlowMatch } from './table.ts'
 

@@ -1,6 +1,8 @@
 // What the machine reads: plain data without closures, so that it can be cloned to a thread. One table, one pointer:
 // a reload builds a new one and replaces a single reference.
 
+import type { CacheConfig, CompressConfig } from '../config/parse-cache.ts'
+import type { CacheStoreConfig } from '../config/parse-cache-store.ts'
 import type {
   ClientAddressSource,
   DoorLimits,
@@ -15,9 +17,7 @@ import type {
   SessionCounts,
   SessionKey,
   TlsEndingConfig,
-} from '../config/parse.ts'
-import type { CacheConfig, CompressConfig } from '../config/parse-cache.ts'
-import type { CacheStoreConfig } from '../config/parse-cache-store.ts'
+} from '../config/parsed.ts'
 import type { SubrequestPlan } from '../config/subrequests.ts'
 import type { Pool } from '../pool/pool.ts'
 import type { Cidr } from '../wire/address.ts'

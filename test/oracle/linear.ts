@@ -1,7 +1,7 @@
 // The obviously right matcher: every match of every rule, one after the other, sorted by the order of precedence as the
 // documentation tells it. Shares no code with the index.
 
-import type { Config, HttpMatchConfig, NamedValueMatch } from '../../shared/config/parse.ts'
+import type { Config, HttpMatchConfig, NamedValueMatch } from '../../shared/config/parsed.ts'
 
 export interface OracleRequest {
   readonly host: string

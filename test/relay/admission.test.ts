@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Config, TcpListener } from '../../shared/config/parse.ts'
+import type { Config, TcpListener } from '../../shared/config/parsed.ts'
 import { client, configOf, echo, ending, labOf, said } from './lab.ts'
 
 async function labWith(words: Partial<TcpListener>) {

@@ -6,16 +6,16 @@ import { afterEach } from 'vitest'
 import type { FlowRecord } from '../../relay/record.ts'
 import { startRelay } from '../../relay/relay.ts'
 import type { Relay, RelayOptions } from '../../relay/relay-api.ts'
-import {
-  type Config,
-  type FlowRoute,
-  type FlowRule,
-  type PoolConfig,
-  type ProxySourceConfig,
-  parse,
-  type TcpListener,
-} from '../../shared/config/parse.ts'
+import { parse } from '../../shared/config/parse.ts'
 import { defaultCacheStore } from '../../shared/config/parse-cache-store.ts'
+import type {
+  Config,
+  FlowRoute,
+  FlowRule,
+  PoolConfig,
+  ProxySourceConfig,
+  TcpListener,
+} from '../../shared/config/parsed.ts'
 
 export interface Lab {
   readonly relay: Relay

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { type NameEvent, resolveBy } from '../../relay/names.ts'
 import type { FlowRecord } from '../../relay/record.ts'
 import { startRelay } from '../../relay/relay.ts'
-import type { Config } from '../../shared/config/parse.ts'
+import type { Config } from '../../shared/config/parsed.ts'
 import { type NameServer, nameServer } from '../support/name-server.ts'
 import { client, configOf, endpoint, poolOf, readAll, said } from './lab.ts'
 

@@ -2,7 +2,7 @@ import { createServer, Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { listenProblem } from '../../relay/listen-problem.ts'
 import { startRelay } from '../../relay/relay.ts'
-import type { Config } from '../../shared/config/parse.ts'
+import type { Config } from '../../shared/config/parsed.ts'
 import { ConfigError, type Problem } from '../../shared/config/problem.ts'
 import { client, configOf, echo, ending, lab, readAll, refusingPort, said } from './lab.ts'
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { livePools } from '../../relay/live.ts'
-import type { Config, FlowRoute } from '../../shared/config/parse.ts'
+import type { Config, FlowRoute } from '../../shared/config/parsed.ts'
 import { ConfigError } from '../../shared/config/problem.ts'
 import { difference } from '../../shared/table/difference.ts'
 import { client, configOf, echo, ending, labOf, named, poolOf, readAll, refusingPort, ruleOf, said } from './lab.ts'

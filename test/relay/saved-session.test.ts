@@ -6,7 +6,7 @@ import { countsOf, createGate, Gate } from '../../relay/gate.ts'
 import { bindPlace, type Place } from '../../relay/place.ts'
 import type { FlowRecord } from '../../relay/record.ts'
 import { UdpDoor } from '../../relay/udp.ts'
-import type { Config } from '../../shared/config/parse.ts'
+import type { Config } from '../../shared/config/parsed.ts'
 import { udpClient, udpConfig, udpLabOf, udpNamed, until } from './udp-lab.ts'
 
 test('sessions go to another door with their sockets, and no datagram in between is lost', async () => {

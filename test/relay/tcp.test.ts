@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { SplitConfig } from '../../shared/config/parse.ts'
+import type { SplitConfig } from '../../shared/config/parsed.ts'
 import { client, configOf, echo, ending, endpoint, lab, labOf, named, poolOf, readAll, ruleOf, said } from './lab.ts'
 
 test('a record tells the whole flow', async () => {

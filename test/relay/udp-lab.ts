@@ -9,7 +9,8 @@ import type { Relay, RelayOptions } from '../../relay/relay-api.ts'
 import type { UdpRouteInput } from '../../shared/config/config-flow.ts'
 import type { UdpListenerInput } from '../../shared/config/config-listener.ts'
 import type { PoolInput } from '../../shared/config/config-pool.ts'
-import { type Config, parse } from '../../shared/config/parse.ts'
+import { parse } from '../../shared/config/parse.ts'
+import type { Config } from '../../shared/config/parsed.ts'
 
 export interface UdpLab {
   readonly relay: Relay

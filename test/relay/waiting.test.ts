@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { PoolConfig } from '../../shared/config/parse.ts'
+import type { PoolConfig } from '../../shared/config/parsed.ts'
 import { client, configOf, echo, ending, endpoint, labOf, said } from './lab.ts'
 
 async function labWith(words: Partial<PoolConfig>, endpoints = 1) {

@@ -7,7 +7,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import { afterAll } from 'vitest'
 import { type Edge, startEdge } from '../../cli/edge.ts'
 import type { ConfigInput } from '../../shared/config/config.ts'
-import { type Config, parse } from '../../shared/config/parse.ts'
+import { parse } from '../../shared/config/parse.ts'
+import type { Config } from '../../shared/config/parsed.ts'
 
 export interface Endpoint {
   readonly server: http.Server

@@ -1,7 +1,7 @@
 // The subrequests of one request, through workerd. `check` refuses rules that do not fit, so the configs are bent here.
 
 import { beforeAll, expect, it } from 'vitest'
-import type { Config } from '../../shared/config/parse.ts'
+import type { Config } from '../../shared/config/parsed.ts'
 import { type Endpoint, endpoint, type Lab, lab, sayWhatCame } from './lab.ts'
 
 let bad: Endpoint

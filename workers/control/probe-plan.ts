@@ -1,7 +1,7 @@
 // Which endpoints are probed at the edge, by which object, and when: pure, so that a simulation can run a thousand of them.
 // A shard probes six at once at most, never more than six in a second, and no endpoint before its interval is over.
 
-import type { ProbeConfig } from '../../shared/config/parse.ts'
+import type { ProbeConfig } from '../../shared/config/parsed.ts'
 import { endpointBase, endpointsOf, verdictOf } from '../../shared/overlay/base.ts'
 import type { VerdictEntry } from '../../shared/overlay/overlay.ts'
 import { type Draw, subDraw } from '../../shared/pool/draw.ts'

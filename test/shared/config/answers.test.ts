@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest'
 import type { HttpRuleInput } from '../../../shared/config/config-http.ts'
 import type { EdgeListenerInput } from '../../../shared/config/config-listener.ts'
-import { type HttpRule, parse } from '../../../shared/config/parse.ts'
+import { parse } from '../../../shared/config/parse.ts'
+import type { HttpRule } from '../../../shared/config/parsed.ts'
 import type { ConfigError } from '../../../shared/config/problem.ts'
 
 const listeners = { web: { kind: 'edge' } } as const

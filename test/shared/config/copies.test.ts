@@ -1,7 +1,8 @@
 // Hedges, mirrors and subrequests in a config: what is read, and what is told.
 
 import { describe, expect, test } from 'vitest'
-import { type HttpRule, parse } from '../../../shared/config/parse.ts'
+import { parse } from '../../../shared/config/parse.ts'
+import type { HttpRule } from '../../../shared/config/parsed.ts'
 import { partFor } from '../../../shared/config/part.ts'
 import { ConfigError } from '../../../shared/config/problem.ts'
 import { planSubrequests } from '../../../shared/config/subrequests.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { packConfig, unpackConfig } from '../../../shared/config/packed.ts'
-import { type Config, parse } from '../../../shared/config/parse.ts'
+import { parse } from '../../../shared/config/parse.ts'
+import type { Config } from '../../../shared/config/parsed.ts'
 import routes from '../../../shared/routes.ts'
 
 test('the shipped routes come back as they were', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ConfigInput } from '../../../shared/config/config.ts'
-import { type HttpRoute, parse } from '../../../shared/config/parse.ts'
+import { parse } from '../../../shared/config/parse.ts'
+import type { HttpRoute } from '../../../shared/config/parsed.ts'
 import { ConfigError } from '../../../shared/config/problem.ts'
 
 const listeners = { web: { kind: 'edge' }, db: { kind: 'tcp', address: '127.0.0.1:5432' } } as const

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { defineConfig } from '../../../shared/config/config.ts'
-import { type FlowRoute, parse, type UdpListener } from '../../../shared/config/parse.ts'
+import { parse } from '../../../shared/config/parse.ts'
+import type { FlowRoute, UdpListener } from '../../../shared/config/parsed.ts'
 import type { ConfigError } from '../../../shared/config/problem.ts'
 
 const base = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Balance } from '../../../shared/config/parse.ts'
+import type { Balance } from '../../../shared/config/parsed.ts'
 import { next, order, whyNone } from '../../../shared/pool/balance.ts'
 import { markDown, markDraining, markEjected, markUp } from '../../../shared/pool/health.ts'
 import { claim, type Observed, settle } from '../../../shared/pool/observed.ts'

@@ -1,6 +1,6 @@
 // Pools for tests: what matters is written out, the rest is default.
 
-import type { EndpointConfig, PoolConfig } from '../../../shared/config/parse.ts'
+import type { EndpointConfig, PoolConfig } from '../../../shared/config/parsed.ts'
 import { createObserved, type Observed } from '../../../shared/pool/observed.ts'
 import { compilePool, type Endpoint, type Pool } from '../../../shared/pool/pool.ts'
 

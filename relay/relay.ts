@@ -239,6 +239,7 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     if (diskWait.signal.aborted) return disk?.leave()
     await untilOverlayRead
     await overlaid.recall(disk!.bans())
+    if (diskWait.signal.aborted) return
     const found = await doors.useDisk({ folder: path, maxBytes: bytes })
     if (found !== undefined) {
       options.onDisk?.({ time: new Date(host.now()).toISOString(), event: 'cache_disk_ready', ...found })

@@ -119,7 +119,7 @@ export class AnswerStore {
   renew(key: string, stored: StoredAnswer, body: StoredBody, request: HeaderFields): void {
     const at = this.placeFor(key, stored, request)
     this.noteChange(at)
-    const isOnDisk = this.disk?.renew(at, stored, body.length) === true
+    const isOnDisk = this.disk?.renew(at, stored, body) === true
     if (body instanceof DiskBody) {
       if (!isOnDisk) this.forgetAt(at)
       return

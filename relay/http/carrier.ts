@@ -72,11 +72,11 @@ export class RelayCarrier implements Carrier<EndpointAnswer> {
   /** What it is worth is learned at the headers; the claim ends with the body. */
   settle(endpoint: Endpoint, end: TryEnd<EndpointAnswer>, isRetry: boolean): void {
     const { observed, metrics } = this.carriage
-    const isDawdler = !isAnswered(end) && end.reason === 'http_request_timeout'
-    countTry(metrics(), this.pool, endpoint, isDawdler ? 'cancelled' : end.outcome, isRetry)
+    const isClients = !isAnswered(end) && clients.has(end.reason)
+    countTry(metrics(), this.pool, endpoint, isClients ? 'cancelled' : end.outcome, isRetry)
     if (!isAnswered(end)) {
-      // Our own shortage, and a client that dawdles, say nothing about the endpoint.
-      const verdict = blameless.has(end.reason) ? 'neutral' : verdictOf(end.outcome)
+      // Our own shortage, and what a client does, say nothing about the endpoint.
+      const verdict = isClients || end.reason === 'relay_exhausted' ? 'neutral' : verdictOf(end.outcome)
       this.release(endpoint, verdict, end.outcome === 'timeout' ? end.ms : -1, end.at)
       return
     }
@@ -184,10 +184,12 @@ class Asking implements Asked<EndpointAnswer>, Asker {
 
   failed({ failure, reason, says, isNothingWritten }: Failure): void {
     if (!this.finish()) return
+    // A body that breaks off takes its try with it, whatever that looks like.
+    const isSpoiled = reason !== 'client_gone' && this.question.upload.body?.state === 'broken'
     const end: FailedTry = {
-      outcome: failure,
+      outcome: isSpoiled ? 'reset' : failure,
       response: undefined,
-      reason,
+      reason: isSpoiled ? 'http_request_error' : reason,
       says,
       isNothingWritten,
       ms: this.elapsed(),
@@ -239,4 +241,5 @@ class Asking implements Asked<EndpointAnswer>, Asker {
 
 function nothing(): void {}
 
-const blameless: ReadonlySet<Reason> = new Set(['relay_exhausted', 'http_request_timeout'])
+/** A client that dawdles, and one that sends no HTTP. */
+const clients: ReadonlySet<Reason> = new Set(['http_request_timeout', 'http_request_error'])

@@ -51,6 +51,8 @@ export class DiskStore {
   /** By name: the write under way whose outcome counts. Another one, or none: it was overtaken. */
   private readonly writing = new Map<string, object>()
   private waitingBytes = 0
+  /** Of bodies in memory: the file that each is in. */
+  private readonly stamps = new WeakMap<Buffer, string>()
   private readonly work = new Set<Promise<unknown>>()
   /** Another relay has the folder, or what is in it cannot be trusted: nothing is read or written. What is forgotten goes. */
   private isShut = false
@@ -79,6 +81,8 @@ export class DiskStore {
     this.isEmptying = isEmptied
     const found: FolderPart['held'][number][] = []
     for await (const { held, broken, loose } of this.folder.parts()) {
+      // It is another relay's by now.
+      if (this.isShut) break
       for (const path of loose) this.drop(path)
       for (const name of broken) this.remove(name, undefined)
       if (!isEmptied) found.push(...held)
@@ -130,18 +134,20 @@ export class DiskStore {
     // What it replaces is gone from now on, whatever becomes of the writing.
     this.remove(this.folder.nameOf(key), this.entries.peek(this.folder.nameOf(key)))
     this.waitingBytes += waiting
+    if (body !== undefined) this.stamps.set(body, stamp)
     this.write(this.folder.nameOf(key), head, body === undefined ? undefined : { stamp, bytes: body }, () => {
       this.waitingBytes -= waiting
     })
   }
 
-  /** Another head over the same body, there when this returns. False when that body is not there. */
-  renew(key: string, stored: StoredAnswer, bytes: number): boolean {
+  /** Another head over the same body, there when this returns. False when it is not that body that is there. */
+  renew(key: string, stored: StoredAnswer, body: Buffer | DiskBody): boolean {
     const name = this.folder.nameOf(key)
     const entry = this.entries.get(name)
     if (entry?.stamp === undefined || this.isShut || this.writing.has(name)) return false
     const { stamp, bodyRoom } = entry
-    const head = headText(key, { is: 'answer', stored, stamp, bytes })
+    if (stamp !== (body instanceof DiskBody ? body.stamp : this.stamps.get(body))) return false
+    const head = headText(key, { is: 'answer', stored, stamp, bytes: body.length })
     if (head.length > mostHead) return false
     const draft = this.folder.draft(name)
     try {
@@ -185,6 +191,7 @@ export class DiskStore {
         return new DiskBody(file, stamp, bytes, first, () => this.removeBroken(name, stamp))
       }
       const body = await readBody(file, stamp, bytes)
+      this.stamps.set(body, stamp)
       await file.close()
       return body
     } catch (error) {

@@ -115,6 +115,8 @@ const notInTrailers: readonly string[] = [
   'host',
   'connection',
   'keep-alive',
+  'proxy-connection',
+  'http2-settings',
   'upgrade',
   'te',
   'expect',

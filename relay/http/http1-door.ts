@@ -76,7 +76,7 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
 
   drain(): void {
     this.isDraining = true
-    if (this.exchange === undefined && this.early.length === 0) this.socket.end()
+    if (this.exchange === undefined && this.early.length === 0) this.linger()
   }
 
   cut(): void {
@@ -114,18 +114,23 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
 
   /** The answer has left. */
   answered(isWhole: boolean): void {
+    const { exchange } = this
     this.exchange = undefined
     if (!isWhole) {
       this.socket.destroy()
       return
     }
     // The rest of the request is on its way and nobody wants it.
-    if (this.reader !== undefined) this.isClosing = true
+    if (this.reader !== undefined) {
+      this.isClosing = true
+      // An endpoint that answered early may wait for it.
+      exchange?.body?.break()
+    }
     if (this.willClose) {
       this.linger()
       return
     }
-    this.wait(this.terms.keepAliveTimeoutMs, () => this.socket.end())
+    this.wait(this.terms.keepAliveTimeoutMs, () => this.linger())
     this.resumeReading()
     this.goOn()
   }
@@ -269,16 +274,23 @@ export class Http1Connection implements HttpConnection, Producer, BodyEvents {
   }
 
   private late(): void {
-    if (this.early.length === 0) this.socket.end()
+    if (this.early.length === 0) this.linger()
     else this.refuse({ status: 400, details: 'the header did not come in time' })
   }
 
   /** Ends our side and lets what the client still sends go by, so that it can read the answer (RFC 9112 section 9.6). */
   private linger(): void {
+    const { socket, terms } = this
+    // Also when it is somebody else's by now.
+    if (this.isOver) return
     this.isOver = true
-    this.socket.end()
-    this.socket.resume()
-    this.wait(lingerMs, () => this.socket.destroy())
+    this.wait(0, nothing)
+    // The answer may be on its way for long; a client that takes no more of it is not waited for.
+    socket.setTimeout(Math.max(lingerMs, terms.keepAliveTimeoutMs), () => socket.destroy())
+    socket.end(() => {
+      if (!socket.destroyed) this.wait(lingerMs, () => socket.destroy())
+    })
+    socket.resume()
   }
 
   private pause(): void {

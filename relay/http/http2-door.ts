@@ -10,7 +10,7 @@ import type { Fields } from './fields.ts'
 import type { Http1Terms } from './http1-door.ts'
 import type { Malformed } from './http1-head.ts'
 import { StreamBody } from './http2-body.ts'
-import { fieldsOf, headersOf } from './http2-fields.ts'
+import { asHeaders, fieldsOf, headersOf, twiceIsFine } from './http2-fields.ts'
 import { type FloodWatch, watchFloods } from './http2-floods.ts'
 import { acceptOf, newKey } from './websocket.ts'
 
@@ -47,6 +47,7 @@ export class Http2Connection implements HttpConnection {
       },
       maxHeaderListPairs: seenTooMuch * terms.limits.maxHeaders + pseudoFields,
       maxSessionMemory: 64,
+      ...twiceIsFine,
     })
     const { session } = this
     session.setLocalWindowSize(sessionWindow)
@@ -144,7 +145,8 @@ class Http2Exchange implements Exchange, Sink {
     this.method = this.isTunnel ? 'GET' : method
     if (this.isTunnel) askForWebSocket(fields)
     this.scheme = connection.scheme
-    if (!isWhole && fields.get('expect')?.toLowerCase() === '100-continue') stream.additionalHeaders({ ':status': 100 })
+    const isExpecting = !isWhole && fields.get('expect')?.toLowerCase() === '100-continue'
+    if (isExpecting && !this.isEnded) stream.additionalHeaders({ ':status': 100 })
     const host = fields.get('host')
     this.authority = authority ?? host ?? ''
     this.said = host ?? authority ?? null
@@ -163,17 +165,13 @@ class Http2Exchange implements Exchange, Sink {
   }
 
   inform(status: number, fields: Fields): void {
-    if (this.stream.destroyed || this.stream.headersSent) return
-    const headers: Record<string, string | number> = { ':status': status }
-    fields.forEach((value, name) => {
-      headers[name] = value
-    })
-    this.stream.additionalHeaders(headers)
+    if (this.isEnded || this.stream.headersSent) return
+    this.stream.additionalHeaders({ ':status': status, ...asHeaders(fields) })
   }
 
   answer(status: number, fields: Fields, body: string | Buffer | null): void {
     if (status === 431 || this.malformed !== undefined) this.connection.floods.noteHeader()
-    if (this.stream.destroyed) return
+    if (this.isEnded) return
     const hasBody = body !== null && body.length > 0
     if (hasBody) fields.set('content-length', String(Buffer.byteLength(body)))
     this.stream.respond(this.head(status, fields), { endStream: !hasBody, ...asItIs })
@@ -186,7 +184,7 @@ class Http2Exchange implements Exchange, Sink {
   }
 
   begin(status: number, fields: Fields, body: Body | undefined): void {
-    if (this.stream.destroyed) {
+    if (this.isEnded) {
       body?.cancel()
       return
     }
@@ -204,11 +202,7 @@ class Http2Exchange implements Exchange, Sink {
     }
     this.stream.respond(this.head(status, fields), { waitForTrailers: true, ...asItIs })
     this.stream.on('wantTrailers', () => {
-      const headers: Record<string, string> = Object.create(null)
-      this.trailersOut?.forEach((value, name) => {
-        headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
-      })
-      this.stream.sendTrailers(headers)
+      this.stream.sendTrailers(asHeaders(this.trailersOut))
       if (!this.isHalfRead) return
       this.stream.resume()
       setImmediate(() => this.stream.close(constants.NGHTTP2_NO_ERROR))
@@ -219,7 +213,7 @@ class Http2Exchange implements Exchange, Sink {
   upgrade(fields: Fields): Upgraded | undefined {
     const { stream } = this
     const accept = fields.get('sec-websocket-accept')
-    if (!this.isTunnel || stream.destroyed || accept !== acceptOf(this.fields.get(KEY)!)) return undefined
+    if (!this.isTunnel || this.isEnded || accept !== acceptOf(this.fields.get(KEY)!)) return undefined
     fields.delete('sec-websocket-accept')
     stream.respond(this.head(200, fields), asItIs)
     // How it ends is told by whoever joins it to the endpoint.
@@ -260,6 +254,11 @@ class Http2Exchange implements Exchange, Sink {
     this.trailersOut = trailers
     if (!this.stream.destroyed) this.stream.end()
     this.sent()
+  }
+
+  /** Reset, though it may still say so only later: nothing can be written. */
+  private get isEnded(): boolean {
+    return this.stream.destroyed || this.stream.closed
   }
 
   private sent(isWhole = true): void {

@@ -7,7 +7,7 @@ import type { Sink } from './body.ts'
 import { type Asker, type Call, failure, type Question } from './call.ts'
 import type { Fields } from './fields.ts'
 import { StreamBody } from './http2-body.ts'
-import { fieldsOf, headersOf } from './http2-fields.ts'
+import { asHeaders, fieldsOf, headersOf, twiceIsFine } from './http2-fields.ts'
 import { acceptOf } from './websocket.ts'
 
 export class Http2Endpoint {
@@ -37,6 +37,7 @@ export class Http2Endpoint {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: streamWindow },
       maxSessionMemory: 64,
+      ...twiceIsFine,
     })
     const { session } = this
     session.setLocalWindowSize(sessionWindow)
@@ -53,7 +54,7 @@ export class Http2Endpoint {
 
   /** Whether one more stream fits, as the endpoint allows. */
   get hasRoom(): boolean {
-    if (this.isClosed || this.isLeaving || this.session.closed) return false
+    if (this.isClosed || this.isLeaving || this.session.closed || this.session.destroyed) return false
     // Before the endpoint has said how many it takes one stream is safe; what is too many would be refused.
     if (!this.hasSettings) return this.open === 0
     return this.open < Math.min(this.session.remoteSettings.maxConcurrentStreams ?? mostStreams, mostStreams)
@@ -72,7 +73,15 @@ export class Http2Endpoint {
   ask(question: Question, asker: Asker): Call {
     this.open += 1
     this.lastUsed = performance.now()
-    return new Http2Call(this, question, asker)
+    try {
+      return new Http2Call(this, question, asker)
+    } catch (error) {
+      // Node refuses what it cannot send, a stream of a session that has just ended too.
+      this.open -= 1
+      const says = (error as NodeJS.ErrnoException).code
+      const late = setImmediate(() => asker.failed(failure('connect-failure', 'connection_terminated', says, true)))
+      return { cancel: () => clearImmediate(late) }
+    }
   }
 
   ended(): void {
@@ -107,7 +116,8 @@ export class Http2Endpoint {
       this.leave()
       return
     }
-    if (this.isPinged) {
+    // One that is over may wait long for its socket.
+    if (this.isPinged || this.session.destroyed) {
       this.destroy()
       return
     }
@@ -185,6 +195,8 @@ class Http2Call implements Call, Sink {
 
   abort(): void {
     this.cancel()
+    // By then whoever asks knows, where it is so, that its client is gone.
+    if (!this.isAnswered) setImmediate(() => this.asker.failed(failure('reset', 'http_request_error', brokeOff)))
   }
 
   private responded(raw: readonly string[], isWhole: boolean): void {
@@ -243,14 +255,6 @@ function withoutHandshake(fields: Fields): Fields {
   return left
 }
 
-function asHeaders(trailers: Fields | undefined): Record<string, string> {
-  const headers: Record<string, string> = Object.create(null)
-  trailers?.forEach((value, name) => {
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
-  })
-  return headers
-}
-
 const codeNames: ReadonlyMap<number, string> = new Map(
   Object.entries(constants)
     .filter(([name]) => /^NGHTTP2_[A-Z_]+$/.test(name))
@@ -263,6 +267,7 @@ const codeNames: ReadonlyMap<number, string> = new Map(
 function nothing(): void {}
 
 const none = Buffer.alloc(0)
+const brokeOff = 'the body of the request broke off'
 const endOfStream = constants.NGHTTP2_FLAG_END_STREAM
 /** The high-water mark of a direction. */
 const streamWindow = 262_144

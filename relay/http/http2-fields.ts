@@ -45,4 +45,15 @@ export function headersOf({ names, values }: Fields, list: string[]): void {
   for (let at = 0; at < names.length; at++) list.push(names[at]!, values[at]!)
 }
 
+/** For the calls of node:http2 that take an object: each name once. */
+export function asHeaders(fields: Fields | undefined): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null)
+  fields?.forEach((value, name) => {
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`
+  })
+  return headers
+}
+
+/** A field that stands twice goes on as it came: what it means is not for us to say. Node knows the word, its types do not. */
+export const twiceIsFine: object = { strictSingleValueFields: false }
 const colon = 0x3a

@@ -30,6 +30,8 @@ export async function forwardThroughCache(
 ): Promise<void> {
   const { plane, exchange, facts } = request
   const attempts: Attempt[] = []
+  /** What was decided of it in its turn, in place of asking. */
+  const instead: Exclude<HttpDecision, ForwardDecision>[] = []
   const through = await answerThroughCache(
     plane,
     decision.rule!,
@@ -37,7 +39,10 @@ export async function forwardThroughCache(
     facts,
     exchange.fields,
     async edit => {
-      const held = decision.do === 'reply' ? decision.reason! : await tryInTurn(request, decision, edit)
+      const held =
+        decision.do === 'reply'
+          ? decision.reason!
+          : await tryInTurn(request, decision, edit, later => instead.push(later))
       attempts.push(...request.attempts)
       request.attempts = attempts
       return { answer: typeof held === 'object' ? held.response : undefined, result: held }
@@ -57,6 +62,7 @@ export async function forwardThroughCache(
   if (through.from === 'store') passOnStored(request, through, decision)
   else if (typeof through.tried === 'object') request.passOn(through.tried, request.decision as ForwardDecision)
   else if (through.tried !== undefined) request.giveUp(decision, request.reason ?? through.tried)
+  else if (instead.length > 0) request.replyAs(instead[0]!)
 }
 
 /** A stored answer, as the client shall see it. */
@@ -77,10 +83,9 @@ function passOnStored(
   else if (body instanceof Body) passOnFile(request, body, length, status, fields, encoding)
   else if (body === null || encoding === undefined) exchange.answer(status, fields, body)
   else {
-    Promise.resolve(plane.store.encoded(body, encoding)).then(
-      encoded => exchange.answer(status, fields, encoded),
-      () => exchange.abort(),
-    )
+    Promise.resolve(plane.store.encoded(body, encoding))
+      .then(encoded => exchange.answer(status, fields, encoded))
+      .catch(() => exchange.abort())
   }
 }
 

@@ -11,6 +11,7 @@ import type { ForwardDecision } from '../../shared/decide/decision.ts'
 import { matchedPrefix } from '../../shared/decide/match.ts'
 import type { Reason } from '../../shared/decide/reason.ts'
 import { editRequest, MIRROR } from '../../shared/http/edit.ts'
+import { removeHopByHop } from '../../shared/http/hop-by-hop.ts'
 import { endpointPath } from '../../shared/http/paths.ts'
 import type { Endpoint, Pool } from '../../shared/pool/pool.ts'
 import { callNext } from '../waiting.ts'
@@ -82,6 +83,7 @@ export async function tryEndpoints(
   }
   const carrier = new RelayCarrier(plane.carriage, pool, rule.timeouts.connectMs, question)
   carrier.onInform = (status, informed) => {
+    removeHopByHop(informed, false)
     if (request.headersMs === undefined) exchange.inform(status, informed)
   }
   request.carrier = carrier

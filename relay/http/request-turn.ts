@@ -24,11 +24,14 @@ export function fullPool(request: LiveRequest, decision: HttpDecision): Pool | u
 /**
  * All tries, as `tryEndpoints`. A place that the decision saw and that another request or thread took before it was claimed
  * is waited for, where the pool has a queue: `request.decision` is the one that was made then.
+ *
+ * @param instead is told what was decided then in place of asking; undefined is given back
  */
 export async function tryInTurn(
   request: LiveRequest,
   decided: ForwardDecision,
   edit: (fields: Fields) => void,
+  instead: (later: Exclude<HttpDecision, ForwardDecision>) => void,
 ): Promise<Held<EndpointAnswer> | Reason | undefined> {
   for (let decision = decided; ; ) {
     const held = await tryEndpoints(request, decision, edit)
@@ -37,7 +40,7 @@ export async function tryInTurn(
     const later = await decideInTurn(request, decision.pool)
     if (request.exchange.isGone) return undefined
     if (later.do !== 'forward') {
-      request.replyAs(later)
+      instead(later)
       return undefined
     }
     decision = later

@@ -168,7 +168,7 @@ export class LiveRequest implements Listed<LiveRequest> {
         return
       }
     }
-    const held = await tryInTurn(this, decision, nothing)
+    const held = await tryInTurn(this, decision, nothing, later => this.replyAs(later))
     if (held === undefined) return
     if (typeof held !== 'string') {
       const { shared, store } = this.plane
@@ -179,7 +179,10 @@ export class LiveRequest implements Listed<LiveRequest> {
         }
       }
       this.passOn(held, this.decision as ForwardDecision)
-    } else if (!exchange.isGone) this.giveUp(decision, this.reason ?? held)
+    } else if (!exchange.isGone) {
+      const spoiled = held === 'http_request_error' ? exchange.malformed : undefined
+      this.giveUp(decision, this.reason ?? held, spoiled?.status, spoiled?.details)
+    }
   }
 
   /** Sets what the fields have to say when the body is to be encoded. */

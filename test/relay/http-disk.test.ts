@@ -161,6 +161,26 @@ test('a new head over the same body is what a restart finds', async () => {
   }
 })
 
+test('a new head for a body that was replaced meanwhile is not put over the other one', async () => {
+  const folder = folderWith({})
+  const { store } = await storeOver(folder)
+  for (const bytes of [10, 3_000_000]) {
+    const key = `k${bytes}`
+    store.keep(key, { ...stored, receivedAt: 1 }, Buffer.alloc(bytes, 'a'), none)
+    await store.settled()
+    const found = (await store.look(key, none)) as { body: Buffer | DiskBody }
+    store.keep(key, { ...stored, receivedAt: 2 }, Buffer.alloc(bytes, 'b'), none)
+    await store.settled()
+    store.renew(key, { ...stored, receivedAt: 3 }, found.body, none)
+    if (found.body instanceof DiskBody) found.body.release()
+    await store.settled()
+    const looked = (await store.look(key, none)) as { stored: StoredAnswer; body: Buffer | DiskBody } | undefined
+    if (looked?.body instanceof DiskBody) looked.body.release()
+    const body = (await bodyOf(store, key)) as Buffer | undefined
+    expect([looked?.stored.receivedAt, body?.[0]]).not.toEqual([3, 'b'.charCodeAt(0)])
+  }
+})
+
 test('the files take no more than the budget, and the least recently used go first', async () => {
   const folder = folderWith({})
   const maxBytes = 1_000_000

@@ -1,9 +1,13 @@
 // Places of a pool that are chosen by one request and taken by another: in the meantime of a body, and between threads.
 
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import http from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { PoolInput } from '../../shared/config/config-pool.ts'
-import { answerTo, ask, endpoint, httpLab, until } from './http-lab.ts'
+import { folderWith } from '../cli/command.ts'
+import { answerTo, ask, client, endpoint, httpLab, until } from './http-lab.ts'
 
 describe('a place that was taken while the body of a request came', () => {
   it('is waited for where the pool has a queue', async () => {
@@ -89,6 +93,48 @@ it('threads that want the same place lose no request: who comes too late waits',
   expect(new Set((await Promise.all(clients)).flat())).toEqual(new Set([200]))
   expect(most).toBeLessThanOrEqual(2)
   await until(() => records.length === 24 * 50)
+})
+
+it('who has a stale answer gets no other one when there is no place to ask for a new one', async () => {
+  let isHeld = false
+  const { address } = await endpoint((request, response) => {
+    response.setHeader('cache-control', 'max-age=1, stale-while-revalidate=600')
+    if (!isHeld) response.end('x'.repeat(request.url === '/filling' ? 1_046_000 : 5_000))
+  })
+  let isReady = false
+  const folder = folderWith({})
+  // All of it is read from disk: what is decided meanwhile is decided for places that are free.
+  const { port } = await httpLab([], {
+    pools: { app: { endpoints: [address], limits: { maxRequests: 1 }, queue: { max: 100, timeout: '100ms' } } },
+    routes: [{ name: 'app', listener: 'web', pool: 'app', cache: true }],
+    cacheStore: { memory: '1MiB', disk: { path: folder, size: '64MiB' } },
+    options: {
+      onDisk: () => {
+        isReady = true
+      },
+    },
+  })
+  await until(() => isReady)
+  const paths = Array.from({ length: 8 }, (_, index) => `/${index}`)
+  for (const path of [...paths, '/filling']) await ask(port, path)
+  const heads = () => readdirSync(folder, { recursive: true }).filter(name => String(name).endsWith('.head'))
+  await until(() => heads().length === paths.length + 1)
+  await sleep(1_100)
+  isHeld = true
+  const said = paths.map(() => '')
+  const clients = paths.map((_, index) => {
+    const socket = client(port)
+    socket.on('data', chunk => {
+      said[index] = `${said[index]}${chunk}`
+    })
+    return socket
+  })
+  await Promise.all(clients.map(socket => once(socket, 'connect')))
+  for (const [index, socket] of clients.entries())
+    socket.write(`GET ${paths[index]} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`)
+  await until(() => said.every(text => text.includes('x'.repeat(5_000))))
+  await sleep(500)
+  expect(said.map(text => text.match(/HTTP\/1\.1 \d+/g))).toEqual(paths.map(() => ['HTTP/1.1 200']))
 })
 
 /** `/held` is answered when the test says so, others with what they sent. */

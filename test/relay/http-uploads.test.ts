@@ -1,11 +1,11 @@
 // Whose time is it while a request is still being sent: its client's or the endpoint's?
 
 import http from 'node:http'
-import type { Socket } from 'node:net'
+import { createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { HttpRuleInput } from '../../shared/config/config-http.ts'
-import { answerTo, ask, endpoint, httpLab, until } from './http-lab.ts'
+import { answerTo, ask, client, endpoint, http2Endpoint, httpLab, opened, until } from './http-lab.ts'
 
 it('an upload may take longer than a try, and than all tries, as long as it moves', async () => {
   const { address } = await endpoint((request, response) => {
@@ -94,6 +94,55 @@ it.each([
     expect((await ask(port, '/')).body).toBe('x')
   },
 )
+
+it.each(['HTTP/1.1', 'HTTP/2'])(
+  'a client whose body turns out to be no HTTP is answered 400, and its endpoint of %s is not to blame',
+  async version => {
+    let begun = 0
+    const { address } =
+      version === 'HTTP/2'
+        ? await http2Endpoint(stream => {
+            begun += 1
+            stream.resume()
+          })
+        : await endpoint(request => {
+            begun += 1
+            request.resume()
+          })
+    const { port, relay, recorded } = await lab([address], { try: '20s' })
+    const socket = client(port)
+    let said = ''
+    socket.on('data', chunk => {
+      said += chunk
+    })
+    socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n')
+    await until(() => begun === 1)
+    socket.write('no chunk\r\n')
+    const [record] = await recorded(1)
+    expect(record).toMatchObject({ status: 400, reason: 'http_request_error' })
+    await until(() => said.includes('\r\n\r\n'))
+    expect(said).toMatch(/^HTTP\/1.1 400 /)
+    const { plane } = relay
+    const { slot } = plane.table.pools[0]!.endpoints[0]!
+    expect(plane.observed.ejected[slot]).toBe(0)
+    await until(() => plane.observed.open[slot] === 0)
+  },
+)
+
+it('an endpoint that answers in the middle of an upload is told that no more of it comes', async () => {
+  const sockets: Socket[] = []
+  const server = createServer(socket => {
+    sockets.push(socket)
+    socket.once('data', () => socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n'))
+  })
+  const { port } = await lab([`http://127.0.0.1:${await opened(server)}`], {})
+  const request = upload(port, { 'content-length': 10_000_000 })
+  request.on('error', () => {})
+  request.write('x')
+  expect((await answerTo(request)).status).toBe(413)
+  request.destroy()
+  await until(() => sockets[0]!.closed)
+})
 
 /** One failure ejects. */
 function lab(endpoints: readonly string[], timeouts: NonNullable<HttpRuleInput['timeouts']>) {

@@ -61,8 +61,10 @@ export async function poke(ips: readonly string[]): Promise<void> {
     const mine = ips.filter(ip => ip.includes(':') === (family === 6))
     if (mine.length === 0) continue
     const socket = createSocket(family === 4 ? 'udp4' : 'udp6')
-    socket.on('error', () => {})
-    await Promise.all(mine.map(ip => new Promise(sent => socket.send('', discardPort, ip, sent))))
+    // Without a descriptor left nothing is ever sent, and this alone is said.
+    const failed = new Promise(resolve => socket.on('error', resolve))
+    const sent = Promise.all(mine.map(ip => new Promise(done => socket.send('', discardPort, ip, done))))
+    await Promise.race([sent, failed])
     socket.close()
   }
 }

@@ -1,6 +1,6 @@
 // Runs the programs that speak to the kernel: nft, ip, conntrack, arping. Each call has a bound on time and output.
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 
 export interface Ran {
   /** The exit status; -1 when it did not start or did not end in time. */
@@ -18,7 +18,7 @@ export const run: Run = (program, args, input = '', timeoutMs = longestMs) =>
   new Promise(resolve => {
     // A relay run by its user has no /usr/sbin in its path, where Debian puts these.
     const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`, LC_ALL: 'C' }
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
+    const child: ChildProcess = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env })
     const out: Buffer[] = []
     const err: Buffer[] = []
     let kept = 0
@@ -27,14 +27,17 @@ export const run: Run = (program, args, input = '', timeoutMs = longestMs) =>
       if (kept <= mostOutput) chunks.push(chunk)
       else child.kill('SIGKILL')
     }
-    child.stdout.on('data', keep(out))
-    child.stderr.on('data', keep(err))
+    child.stdout?.on('data', keep(out))
+    child.stderr?.on('data', keep(err))
     const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
     let error: NodeJS.ErrnoException | undefined
     child.on('error', (failure: NodeJS.ErrnoException) => {
       error = failure
+      // Without a descriptor left there are no pipes, and nothing closes.
+      if (!child.stdout) ended(null)
     })
-    child.on('close', code => {
+    child.on('close', code => ended(code))
+    const ended = (code: number | null) => {
       clearTimeout(timer)
       const stderr = `${Buffer.concat(err)}${error === undefined ? '' : error.message}`
       resolve({
@@ -43,10 +46,10 @@ export const run: Run = (program, args, input = '', timeoutMs = longestMs) =>
         stderr: code === null && error === undefined ? `${stderr}it took too long or said too much` : stderr,
         isMissing: error?.code === 'ENOENT' || error?.code === 'EACCES',
       })
-    })
+    }
     // A program that ends early has said why.
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
   })
 
 /** A quarter of a million pins, listed on a busy machine. */

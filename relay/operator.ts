@@ -140,8 +140,9 @@ async function route(options: OperatorOptions, request: IncomingMessage, respons
     case 'POST /drain':
     case 'POST /undrain': {
       const { endpoint, drainMs } = asObject(await bodyOf(request))
-      if (typeof endpoint !== 'string' || (drainMs !== undefined && typeof drainMs !== 'number')) {
-        return sendJson(response, 400, { error: 'say { "endpoint": "pool/name" }, and "drainMs" if you like' })
+      if (typeof endpoint !== 'string' || (drainMs !== undefined && !isDrainTime(drainMs))) {
+        const error = `say { "endpoint": "pool/name" }, and "drainMs" if you like, 0 to ${longestDrainMs}`
+        return sendJson(response, 400, { error })
       }
       const ids = relay.plane.table.pools.flatMap(pool =>
         pool.endpoints.filter(one => one.id === endpoint || one.of === endpoint),
@@ -226,6 +227,11 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   }
 }
 
+/** A timer would take what is beyond its bound for no time at all. */
+function isDrainTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= longestDrainMs
+}
+
 class BadBody extends Error {}
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {
@@ -253,5 +259,6 @@ function isToken(given: string | undefined, token: string): boolean {
 }
 
 const mostFlows = 1_000
+const longestDrainMs = 24 * 3_600_000
 /** A config of ten thousand routes has a few MB. */
 const longestBody = 32 * 1024 * 1024

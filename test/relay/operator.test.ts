@@ -139,6 +139,9 @@ test('drain sends nothing new and ends in time what is open; undrain takes it ba
   expect((await ask('/drain', 'POST', {}, '{"endpoint":"pool/pol-0"}')).status).toBe(404)
   expect((await ask('/drain', 'POST', {}, 'x')).status).toBe(400)
   expect((await ask('/drain', 'POST')).status).toBe(400)
+  for (const drainMs of [-1, 3_000_000_000]) {
+    expect((await ask('/drain', 'POST', {}, JSON.stringify({ endpoint: 'pool/pool-0', drainMs }))).status).toBe(400)
+  }
 })
 
 test('/metrics counts connections by how they ended, bytes of open flows too, and endpoints by state', async () => {

@@ -71,12 +71,13 @@ export function startOverlayReader(source: OverlaySource, host: OverlayReaderHos
         return note(null)
       }
       const { overlay, at } = said
-      if (version !== null && overlay.version < version && lifeOf(said.etag) === lifeOf(etag)) {
+      const isOfSameLife = lifeOf(said.etag) === lifeOf(etag)
+      if (version !== null && overlay.version < version && isOfSameLife) {
         olderSince ??= now
         if (now - olderSince < believedAfterMs) return note(null)
       }
       olderSince = undefined
-      const isNew = overlay.version !== version
+      const isNew = overlay.version !== version || !isOfSameLife
       version = overlay.version
       etag = said.etag
       readAt = now

@@ -201,16 +201,22 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
     overlaid.follow(after)
     probes.follow(after.pools)
   }
+  let weighing: NodeJS.Timeout | undefined
+  /** Puts the overlay's weights in force. They are said once only, so what is in the way is tried again until it is not. */
+  const weigh = async () => {
+    clearTimeout(weighing)
+    weighing = setTimeout(() => void inTurn(async () => (isRunning ? weigh() : undefined)), weighAgainMs).unref()
+    const after = overlaid.over(overlaid.table)
+    const problems = [...(await doors.prepare(after)).problems, ...(await kernel.follow(after, defaultDrainMs))]
+    for (const problem of problems) onProblem(problem)
+    await doors.commit()
+    if (problems.length === 0) clearTimeout(weighing)
+  }
   const takeOverlay = async (overlay: Overlay, skewMs: number) => {
     if (!isRunning) return
     const isOther = overlaid.take(overlay, skewMs)
     overlayWasRead()
-    if (isOther) {
-      const after = overlaid.over(overlaid.table)
-      for (const problem of (await doors.prepare(after)).problems) onProblem(problem)
-      for (const problem of await kernel.follow(after, defaultDrainMs)) onProblem(problem)
-      await doors.commit()
-    }
+    if (isOther) await weigh()
     kernel.touch()
     sayOverlay('overlay_changed', null)
   }
@@ -493,3 +499,4 @@ const roomForEndpoints = 16_384
 const roomForPools = 1_024
 const mostThreads = 64
 const defaultDrainMs = 30_000
+const weighAgainMs = 5_000

@@ -1,8 +1,10 @@
 // A relay that reads its overlay from an edge: here a small server that says what the test lets it say.
 
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { connect as connectTls } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
 import { livePools } from '../../relay/live.ts'
 import { openMetrics } from '../../relay/metrics.ts'
@@ -10,11 +12,13 @@ import { startRelay } from '../../relay/relay.ts'
 import type { OverlayEvent, Relay } from '../../relay/relay-api.ts'
 import { parse } from '../../shared/config/parse.ts'
 import type { Config } from '../../shared/config/parsed.ts'
+import type { Problem } from '../../shared/config/problem.ts'
 import { type Changed, type Command, change, type Report } from '../../shared/overlay/command.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
 import { compile } from '../../shared/table/compile.ts'
 import { askOnce } from '../cache/ask.ts'
 import { folderWith } from '../cli/command.ts'
+import { authority } from '../support/certificates.ts'
 import { client, configOf, echo, poolOf, ruleOf, said } from './lab.ts'
 
 const token = 'a-token-of-the-test'
@@ -164,6 +168,62 @@ test('weights of the overlay decide for the next connection, through a reload to
   expect([stable.sockets.length, canary.sockets.length]).toEqual([2, 2])
 })
 
+test('weights that come while a certificate cannot be read are in force when it can', async () => {
+  const [stable, canary] = [await echo(), await echo()]
+  const pair = authority().sign('door.test')
+  const { config } = parse({
+    threads: 1,
+    listeners: { door: { kind: 'tls', address: '127.0.0.1:0', certificates: [pair] } },
+    pools: {
+      stable: { endpoints: [`tcp://127.0.0.1:${stable.port}`] },
+      canary: { endpoints: [`tcp://127.0.0.1:${canary.port}`] },
+    },
+    routes: [
+      {
+        name: 'app',
+        listener: 'door',
+        rules: [
+          {
+            variants: [
+              { name: 'stable', pool: 'stable', weight: 1 },
+              { name: 'canary', pool: 'canary', weight: 0 },
+            ],
+            split: { name: 'rollout', by: 'address' },
+          },
+        ],
+      },
+    ],
+  } as never)
+  const { url, say } = await edge()
+  const problems: Problem[] = []
+  const relay = await startRelay({
+    config,
+    variables: {},
+    onRecord: () => {},
+    overlay: { url, token, intervalMs: 20 },
+    onProblem: problem => problems.push(problem),
+  })
+  onTestFinished(() => relay.stop({ drainMs: 0 }))
+  const { port } = relay.addresses.get('door')!
+  const go = async () => {
+    const socket = connectTls({ host: '127.0.0.1', port, servername: 'door.test', rejectUnauthorized: false })
+    onTestFinished(() => void socket.destroy())
+    expect(await said(socket, 'x')).toBe('x')
+  }
+  const pem = readFileSync(pair.cert)
+  writeFileSync(pair.cert, 'no certificate')
+  say(after(config, { do: 'weight', split: 'rollout', weights: { stable: 0, canary: 1 } }))
+  await until(() => problems.length > 0)
+  expect(problems[0]).toMatchObject({ code: 'bad-certificate' })
+  await go()
+  expect([stable.sockets.length, canary.sockets.length]).toEqual([1, 0])
+  writeFileSync(pair.cert, pem)
+  await until(async () => {
+    await go()
+    return canary.sockets.length > 0
+  })
+}, 60_000)
+
 test('each of several threads decides by the overlay', async () => {
   const [stable, canary] = [await echo(), await echo()]
   const whole: Config = { ...rollout(stable.port, canary.port).whole, threads: 2 }
@@ -242,6 +302,16 @@ test('an older overlay, as a cache on the way may have it, is not taken', async 
   // An object made anew counts from the start.
   say({ ...emptyOverlay, version: 3 }, '"another.3"')
   await until(() => version(relay) === 3)
+})
+
+test('an object made anew that has counted as far as the one before says another thing', async () => {
+  const config = configOf([1, 2])
+  const { url, say } = await edge()
+  const { relay } = await following(config, url)
+  say(after(config, { do: 'drain', endpoint: 'pool/pool-0' }))
+  await until(() => states(relay)[0]![1] === 'draining')
+  say({ ...emptyOverlay, version: 1 }, '"another.1"')
+  await until(() => states(relay)[0]![1] === 'up')
 })
 
 test('an ejection ends by its own time', async () => {

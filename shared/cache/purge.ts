@@ -21,14 +21,19 @@ export function isBanned(bans: readonly Ban[], stored: StoredAnswer, route: stri
 }
 
 /**
- * The new ban replaces an older one of the same. When there are more than the bound, the oldest become one ban of
- * everything: rather too much is forgotten than too little.
+ * The new ban replaces an older one of the same. When there are more than the bound, or they are too long together to stand
+ * beside everything else, the oldest become one ban of everything: rather too much is forgotten than too little.
  */
 export function addBan(bans: readonly Ban[], ban: Ban, most: number): readonly Ban[] {
   const is = JSON.stringify(ban.of)
   const all = [...bans.filter(({ of }) => JSON.stringify(of) !== is), ban]
-  if (all.length <= most) return all
-  const tooMany = all.slice(0, all.length - most + 1)
+  const lengths = all.map(({ of }) => JSON.stringify(of).length)
+  let length = lengths.reduce((sum, one) => sum + one, 0)
+  let over = all.length <= most ? 0 : all.length - most + 1
+  for (const one of lengths.slice(0, over)) length -= one
+  for (; length > longest && over < all.length - 1; over++) length -= lengths[over]!
+  if (over === 0) return all
+  const tooMany = all.slice(0, over)
   const at = Math.max(...tooMany.map(({ at }) => at))
   return [{ of: { by: 'prefix', prefix: '' }, at }, ...all.slice(tooMany.length)]
 }
@@ -45,3 +50,6 @@ function covers(of: PurgeOf, stored: StoredAnswer, route: string): boolean {
       return stored.tags.includes(of.tag)
   }
 }
+
+/** Characters of all that is to be forgotten. */
+const longest = 200_000

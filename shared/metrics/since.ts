@@ -38,13 +38,19 @@ export function openCounted(): Counted {
   return { series: new Map(), tries: new Map() }
 }
 
-/** The difference to the last time, without what did not move. */
+/**
+ * The difference to the last time, without what did not move.
+ *
+ * @param toldUntil until when others have an endpoint ejected, by `pool/name`: what was only told is nothing seen here, and
+ *   said again it would eject the endpoint for ever
+ */
 export function countedSince(
   counted: Counted,
   metrics: HttpMetrics,
   table: Table,
   observed: Observed,
   now: number,
+  toldUntil: ReadonlyMap<string, number> = NOTHING_TOLD,
 ): { readonly series: readonly SeriesCount[]; readonly endpoints: readonly EndpointCount[] } {
   const series: SeriesCount[] = []
   for (const [index, { route, variant, codes, buckets }] of metrics.series.entries()) {
@@ -71,7 +77,7 @@ export function countedSince(
     for (const { of: endpoint, slot } of all) {
       const { requests, errors } = endpointTries(metrics, slot)
       const before = counted.tries.get(slot)
-      const isEjected = observed.ejectedUntil[slot]! > now
+      const isEjected = observed.ejectedUntil[slot]! > Math.max(now, toldUntil.get(endpoint) ?? 0)
       if (requests === (before?.requests ?? 0) && !isEjected) continue
       const since = { requests: requests - (before?.requests ?? 0), errors: errors - (before?.errors ?? 0) }
       const times = endpointTimes(metrics, slot)
@@ -82,3 +88,5 @@ export function countedSince(
   }
   return { series, endpoints }
 }
+
+const NOTHING_TOLD: ReadonlyMap<string, number> = new Map()

@@ -145,7 +145,8 @@ function weigh(
   const dealt = deal(slots, wanted)
   // Many small changes cut ever smaller ranges: then all are dealt anew, which moves more users, and is said.
   const after = dealt.starts.length > overlayBounds.ranges ? dealFresh(wanted) : dealt
-  const releases = (before?.releases ?? 0) + (release === true ? 1 : 0)
+  // A number that no release had before, not even one that was undone or retired: its pins may still be about.
+  const releases = release === true ? overlay.version + 1 : (before?.releases ?? 0)
   const moved = { slots: movedSlots(slots, after), least: leastMoves(slots, wanted) }
   const entry: SplitEntry = { split: name, base, variants: names, weights: wanted, slots: after, releases }
   if (moved.slots === 0 && release !== true && JSON.stringify(before?.weights ?? null) === JSON.stringify(wanted)) {

@@ -37,11 +37,14 @@ export function markEndpoints(
 
   const ejected = inForce(overlay.ejections, endpoints)
   for (const [base, entry] of inForce(was.ejections, endpoints)) {
-    if (ejected.has(base)) continue
+    const until = ejected.get(base)?.until ?? 0
+    if (until >= entry.until) continue
     for (const each of base.endpoints) {
-      // What this plane has ejected since is later, and its own.
-      if (observed.ejectedUntil[each.slot]! <= entry.until + skewMs + SAME_MS)
-        markEjected(observed, base.pool, each, now)
+      const markedUntil = observed.ejectedUntil[each.slot]!
+      // One that is over began the endpoint's ramp. What this plane has ejected since is later, and its own.
+      if (markedUntil > now && markedUntil <= entry.until + skewMs + SAME_MS) {
+        markEjected(observed, base.pool, each, Math.max(now, until + skewMs))
+      }
     }
   }
   for (const [{ pool, endpoints: all }, { until }] of ejected) {
@@ -65,6 +68,11 @@ export function markEndpoints(
       for (const each of all) markUp(observed, pool, each, since)
     }
   }
+}
+
+/** By `pool/name`: until when an ejection of the overlay may last here. What is ejected for longer this plane has ejected itself. */
+export function toldUntil({ ejections }: Overlay, skewMs: number): ReadonlyMap<string, number> {
+  return new Map(ejections.map(({ endpoint, until }) => [endpoint, until + skewMs + SAME_MS]))
 }
 
 function inForce<Entry extends { readonly endpoint: string; readonly base: string }>(

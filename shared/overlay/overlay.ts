@@ -25,7 +25,7 @@ export interface SplitEntry {
   readonly weights: readonly number[]
   /** Dealt from the slots before, so they hold what the weights alone do not tell. */
   readonly slots: Slots
-  /** How often pinned users were released: added to the config's `epoch`. */
+  /** The version that released pinned users last, 0 for none: added to the config's `epoch`. */
   readonly releases: number
 }
 

@@ -13,10 +13,12 @@ export interface Flushing {
   nextAt: number
   /** What could not be sent: it goes with the next. */
   unsent: Flush | undefined
+  /** Until when the overlay ejects an endpoint, by this isolate's clock: that is no evidence of its own. */
+  toldUntil: ReadonlyMap<string, number>
 }
 
 export function openFlushing(): Flushing {
-  return { isolate: crypto.randomUUID(), counted: openCounted(), nextAt: 0, unsent: undefined }
+  return { isolate: crypto.randomUUID(), counted: openCounted(), nextAt: 0, unsent: undefined, toldUntil: new Map() }
 }
 
 /** @param place the data centre of the request beside which it is sent */
@@ -30,7 +32,7 @@ export async function flush(
   if (now < flushing.nextAt) return
   flushing.nextAt = now + LEAST_MS
   const { metrics, seen, table } = isolate
-  const since = countedSince(flushing.counted, metrics, table, seen.observed, now)
+  const since = countedSince(flushing.counted, metrics, table, seen.observed, now, flushing.toldUntil)
   if (since.series.length + since.endpoints.length === 0 && flushing.unsent === undefined) return
   writePoints(isolate, since, place)
   const sent: Flush = together(flushing.unsent, { place, isolate: flushing.isolate, ...since })

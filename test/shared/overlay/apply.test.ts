@@ -126,7 +126,7 @@ it('a release raises the epoch, so that pinned users follow the weights once', (
     },
     { overlay: emptyOverlay, seen: [] },
   )
-  expect(epochs.seen).toEqual([0, 1, 2])
+  expect(epochs.seen).toEqual([0, 2, 3])
 })
 
 it('requests of the copied rules are counted where those of the rule were', () => {

@@ -154,3 +154,22 @@ it('ejections that are over go with the next change', () => {
   ])
   expect(overlay.ejections).toEqual([])
 })
+
+it('a release after one that was undone is another one: pins of the first are released too', () => {
+  const release = { do: 'weight', split: 'shop', weights: { stable: 1, canary: 1 }, release: true } as const
+  const first = changed(emptyOverlay, release)
+  const undone = undo(first.overlay, first.touched, 2) as typeof first
+  expect(undone.overlay.splits).toEqual([])
+  const second = changed(undone.overlay, { ...release, weights: { stable: 1, canary: 0 } })
+  expect(second.overlay.splits[0]!.releases).toBeGreaterThan(first.overlay.splits[0]!.releases)
+})
+
+it('purges of long URLs leave room for everything else, and none is forgotten', () => {
+  const url = (i: number) => `https://x.test/${i}/${'x'.repeat(8_000)}`
+  const purges = Array.from({ length: 190 }, (_, i) => ({ do: 'purge', of: { by: 'url', url: url(i) } }) as const)
+  const { bans } = after(purges)
+  expect(JSON.stringify(bans).length).toBeLessThan(250_000)
+  expect(bans.at(-1)).toEqual({ of: { by: 'url', url: url(189) }, at: 190_000 })
+  // All but these are forgotten with everything.
+  expect(bans[0]).toEqual({ of: { by: 'prefix', prefix: '' }, at: (190 - bans.length + 1) * 1_000 })
+})

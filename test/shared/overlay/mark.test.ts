@@ -5,7 +5,7 @@ import { emptyOverlay, type Overlay } from '../../../shared/overlay/overlay.ts'
 import { markDown, markEjected, stateOf } from '../../../shared/pool/health.ts'
 import type { Table } from '../../../shared/table/table.ts'
 import { observedFor, tableOf } from '../../support/table.ts'
-import { after, config, table as usual } from './config.ts'
+import { after, changed, config, table as usual } from './config.ts'
 
 const here: Parameters<typeof markEndpoints>[5] = { skewMs: 0, probes: 'elsewhere' }
 const now = 1_000_000
@@ -115,4 +115,23 @@ it('an entry made for another address marks nothing', () => {
   const { mark, state } = plane()
   mark(after([{ do: 'drain', endpoint: 'stable/a' }], other))
   expect(state('stable/a')).toBe('up')
+})
+
+it('an ejection that an operator makes shorter ends when it now says', () => {
+  const { mark, state } = plane()
+  const long = after([{ do: 'eject', endpoint: 'stable/a', forMs: 24 * 3_600_000 }])
+  mark(long)
+  mark(after([{ do: 'eject', endpoint: 'stable/a', forMs: now + 9_000 }], usual, long))
+  expect([state('stable/a', now + 9_000), state('stable/a', now + 10_001)]).toEqual(['ejected', 'up'])
+})
+
+it('an ejection that is long over is not ended again when its entry goes', () => {
+  const { mark, observed } = plane()
+  const ejected = after([{ do: 'eject', endpoint: 'stable/a', forMs: now }])
+  mark(ejected)
+  const drained = changed(ejected, { do: 'drain', endpoint: 'canary/c' }, now + 60_000).overlay
+  expect(drained.ejections).toEqual([])
+  mark(drained, here, now + 60_000)
+  // Where its slow start counts from.
+  expect(observed.ejectedUntil[usual.slots.get('stable/a')!]).toBe(now + 1_000)
 })

@@ -180,6 +180,22 @@ it('a deploy that changes the base retires the entry and says so, and its going 
   expect((await operate('undo', { author: 'a' }, {}, other)).body).toMatchObject({ version: 3, undone: 2, retired: [] })
 })
 
+it('an undo that was undone twice over stands, and what it took back does not', async () => {
+  const other = await lab(config(), { FOURSEVEN_OPERATOR_TOKEN: TOKEN })
+  await operate('changes', weigh(1, 1), {}, other)
+  for (const version of [1, 2, 3]) {
+    expect((await operate('undo', { author: 'a', version }, {}, other)).body).toMatchObject({ undone: version })
+  }
+  const { changes } = (await operate('history', undefined, {}, other)).body
+  const undoneBy = changes.map((each: { version: number; undoneBy: number | null }) => [each.version, each.undoneBy])
+  expect(undoneBy).toEqual([
+    [4, null],
+    [3, 4],
+    [2, null],
+    [1, 2],
+  ])
+})
+
 it("an operator's request is in no count and has no record; a change and a refusal have a line of their own", async () => {
   const other = await lab(config(), { FOURSEVEN_OPERATOR_TOKEN: TOKEN })
   await operate('status', undefined, {}, other)

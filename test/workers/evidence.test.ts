@@ -80,6 +80,26 @@ it('counts of all isolates come together, by route and by endpoint', async () =>
   expect(body.counted.to - body.counted.from).toBe(60_000)
 })
 
+it('an endpoint that an operator has ejected comes back in its time: that it is ejected is no evidence against it', async () => {
+  const everybody = async () => {
+    for (const worker of [0, 1, 2, 3]) for (let i = 0; i < 2; i++) await app.ask(worker, '/')
+  }
+  // Clocks that are a little apart count as one: isolates end an ejection somewhat later than the object.
+  await app.mode({ aheadMs: 1_500 })
+  const command = { do: 'eject', endpoint: 'app/b', forMs: 6_000 }
+  expect((await app.operate('changes', { command, author: 'ann' })).status).toBe(200)
+  const isUp = async () => {
+    await everybody()
+    return (await endpointOf('app/b')).state === 'up'
+  }
+  await until(isUp)
+  const began = performance.now()
+  while (performance.now() - began < 5_000) await everybody()
+  expect((await app.operate('history?automatic=yes')).body.changes).toMatchObject([{ author: 'ann' }])
+  expect((await endpointOf('app/b')).state).toBe('up')
+  await app.mode({})
+})
+
 it('one data centre that cannot reach an endpoint ejects it for itself alone, most of them for everybody', async () => {
   isBroken = true
   // Worker 0 alone meets the broken one.

@@ -30,11 +30,18 @@ it.each([
 
 it('what was probed goes on, and what is told is what the overlay says by then', () => {
   const first = begun(target())
-  const failed = turnAfter(turnAfter(first, target(), false, now, 1), target(), false, now, 1)
+  const failed = turnAfter(turnAfter(first, target(), 'failed', now, 1), target(), 'failed', now, 1)
   expect(failed.state.verdict).toBe('down')
   const known: Turns = new Map([['app/a', { ...failed, told: 'down' }]])
   // The overlay that was told is gone: it has to be told again.
   expect(begun(target(), undefined, known)).toEqual({ ...failed, told: 'up' })
   expect(begun(target(), { is: 'down' }, known)).toEqual({ ...failed, told: 'down' })
   expect(begun(target(false, 'moved'), { is: 'down' }, known)).toMatchObject({ state: { verdict: 'up' }, count: 0 })
+})
+
+it('what nobody could ask of is asked again in its time, and is what it was', () => {
+  const down = begun(target(), { is: 'down' })
+  const silent = turnAfter(turnAfter(down, target(), 'unasked', now, 1), target(), 'unasked', now, 1)
+  expect([silent.state, silent.count]).toEqual([down.state, 2])
+  expect(silent.nextAt).toBeGreaterThan(now)
 })

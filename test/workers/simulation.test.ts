@@ -178,7 +178,7 @@ function probing(count: number, intervalMs: number, takesMs: number, forMs: numb
         openHere -= now.length
         const after = new Map(turns)
         for (const target of now) {
-          after.set(target.endpoint, turnAfter(turns.get(target.endpoint)!, target, true, clock.now(), draw))
+          after.set(target.endpoint, turnAfter(turns.get(target.endpoint)!, target, 'passed', clock.now(), draw))
         }
         turns = after
         clock.plan(Math.max(0, nextAlarm(turns, begunAt)! - clock.now()), alarm)

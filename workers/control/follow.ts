@@ -6,7 +6,7 @@
 import type { Ban } from '../../shared/cache/purge.ts'
 import { followTable } from '../../shared/metrics/http-metrics.ts'
 import { apply } from '../../shared/overlay/apply.ts'
-import { markEndpoints } from '../../shared/overlay/mark.ts'
+import { markEndpoints, toldUntil } from '../../shared/overlay/mark.ts'
 import { emptyOverlay, type Overlay } from '../../shared/overlay/overlay.ts'
 import type { Table } from '../../shared/table/table.ts'
 import type { Isolate } from '../isolate.ts'
@@ -26,7 +26,8 @@ export interface Follow {
   text: string | undefined
   /** When the last look ended, well or not; by this isolate's clock. */
   lookedAt: number
-  isLooking: boolean
+  /** When the look under way began, 0 when none is. The request that it goes beside may be ended, and then it never ends. */
+  lookingSince: number
   readonly flushing: Flushing
 }
 
@@ -39,7 +40,7 @@ export function openFollow(find: () => ControlStub, base: Table): Follow {
     version: -1,
     text: undefined,
     lookedAt: Number.NEGATIVE_INFINITY,
-    isLooking: false,
+    lookingSince: 0,
     flushing: openFlushing(),
   }
 }
@@ -57,8 +58,8 @@ export function look(
 ): Promise<void> | undefined {
   const isWarm = now - follow.lookedAt < WARM_MS
   if (isWarm) isolate.lookAt = now + lookAfterMs(Math.random())
-  if (!follow.isLooking) {
-    follow.isLooking = true
+  if (follow.lookingSince === 0 || Math.abs(now - follow.lookingSince) > LONGEST_LOOK_MS) {
+    follow.lookingSince = now
     context.waitUntil(lookNow(isolate, follow, request))
   }
   return isWarm ? undefined : untilLooked(follow)
@@ -66,16 +67,21 @@ export function look(
 
 async function lookNow(isolate: Isolate, follow: Follow, request: Request): Promise<void> {
   try {
-    await refresh(isolate, follow, `https://${new URL(request.url).host}/.fourseven/overlay`)
+    await refresh(isolate, follow, sharedUrl(request, follow))
   } catch (error) {
     console.error(`fourseven: the overlay: ${error instanceof Error ? error.message : error}`)
   } finally {
-    follow.isLooking = false
+    follow.lookingSince = 0
     follow.lookedAt = Date.now()
     isolate.lookAt = follow.lookedAt + lookAfterMs(Math.random())
   }
   // Only now: nobody waits for it, and the stub of this request is still good.
   await flush(isolate, follow.flushing, follow.find, placeOf(request))
+}
+
+/** Several Workers may serve paths of one host, each with a control object of its own; the cache is one. */
+function sharedUrl(request: Request, { find }: Follow): string {
+  return `https://${new URL(request.url).host}/.fourseven/overlay?of=${find().id}`
 }
 
 /** Three letters for a data centre of Cloudflare; empty on this machine. */
@@ -88,7 +94,8 @@ function placeOf({ cf }: Request): string {
  * nothing but plain values).
  */
 async function untilLooked(follow: Follow): Promise<void> {
-  for (let waited = 0; follow.isLooking && waited < COLD_WAIT_MS; waited += STEP_MS) await scheduler.wait(STEP_MS)
+  for (let waited = 0; follow.lookingSince !== 0 && waited < COLD_WAIT_MS; waited += STEP_MS)
+    await scheduler.wait(STEP_MS)
   // It has waited once: those after it need not, however long the answer takes.
   follow.lookedAt = Math.max(follow.lookedAt, Date.now())
 }
@@ -101,16 +108,20 @@ async function refresh(isolate: Isolate, follow: Follow, url: string): Promise<v
     else await known.leave()
     return
   }
+  // A new isolate begins with what its data centre knew last: the object may take longer to answer than requests wait.
+  const isFirst = known !== undefined && follow.version < 0
+  const knownText = isFirst ? await known.text() : undefined
+  if (isFirst) await adopt(isolate, follow, known, knownText!)
   const askedAt = Date.now()
   const told = await withinTime(follow.find().read(follow.birth, follow.version)).catch(String)
   if (typeof told === 'string') {
     // What was known serves on.
-    const text = (await known?.text()) ?? ''
+    const text = knownText ?? (await known?.text()) ?? ''
     await writeShared(url, sharedUnread(known, Date.now()), text)
     if (known !== undefined && !isBehind) await adopt(isolate, follow, known, text)
     throw new Error(`the control object did not answer: ${told}`)
   }
-  await known?.leave()
+  if (!isFirst) await known?.leave()
   const text = told.text ?? follow.text ?? ''
   const read = sharedAfter(told, askedAt, Date.now())
   await adopt(isolate, follow, read, text)
@@ -130,6 +141,7 @@ async function adopt(isolate: Isolate, follow: Follow, read: Shared, text: strin
   const skewMs = skewOf(read)
   const { observed } = isolate.seen
   markEndpoints(observed, follow.base, overlay, follow.overlay, Date.now(), { skewMs, probes: 'elsewhere' })
+  follow.flushing.toldUntil = toldUntil(overlay, skewMs)
   isolate.bans = skewMs === 0 ? overlay.bans : overlay.bans.map((ban): Ban => ({ ...ban, at: ban.at + skewMs }))
   follow.overlay = overlay
   follow.birth = read.birth
@@ -176,4 +188,6 @@ const WARM_MS = 4_000
 const COLD_WAIT_MS = 50
 const STEP_MS = 5
 const READ_MS = 2_000
+/** A request is given 30 s for what goes on beside it. */
+const LONGEST_LOOK_MS = 30_000
 const LEAST_SKEW_MS = 2_000

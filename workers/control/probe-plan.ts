@@ -5,7 +5,7 @@ import type { ProbeConfig } from '../../shared/config/parsed.ts'
 import { endpointBase, endpointsOf, verdictOf } from '../../shared/overlay/base.ts'
 import type { VerdictEntry } from '../../shared/overlay/overlay.ts'
 import { type Draw, subDraw } from '../../shared/pool/draw.ts'
-import { type ProbeState, startProbe, stepProbe } from '../../shared/pool/health.ts'
+import { type ProbeEvent, type ProbeState, startProbe, stepProbe } from '../../shared/pool/health.ts'
 import type { Table } from '../../shared/table/table.ts'
 
 export interface Target {
@@ -89,11 +89,17 @@ export function due(targets: readonly Target[], turns: Turns, now: number): read
     .slice(0, mostAtOnce)
 }
 
-/** After one more probe. */
-export function turnAfter(turn: Turn, { probe }: Target, passed: boolean, now: number, draw: Draw): Turn {
+/** After one more probe. `unasked`: nobody could ask, which says nothing of the endpoint. */
+export function turnAfter(
+  turn: Turn,
+  { probe }: Target,
+  outcome: ProbeEvent | 'unasked',
+  now: number,
+  draw: Draw,
+): Turn {
   const count = turn.count + 1
   const jitter = 1 + spread * (2 * subDraw(draw, 'jitter', count) - 1)
-  const state = stepProbe(turn.state, passed ? 'passed' : 'failed', probe, now)
+  const state = outcome === 'unasked' ? turn.state : stepProbe(turn.state, outcome, probe, now)
   return { ...turn, state, count, nextAt: now + probe.edge.intervalMs * jitter }
 }
 

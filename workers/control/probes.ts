@@ -51,7 +51,8 @@ export class Probes extends DurableObject<Cloudflare.Env> {
     await Promise.all(
       due(this.#targets, turns, begunAt).map(async target => {
         const why = await this.#ask(target)
-        const turn = turnAfter(turns.get(target.endpoint)!, target, why === undefined, Date.now(), this.#draw)
+        const outcome = why === null ? 'unasked' : why === undefined ? 'passed' : 'failed'
+        const turn = turnAfter(turns.get(target.endpoint)!, target, outcome, Date.now(), this.#draw)
         turns.set(target.endpoint, await this.#tell(target, turn, why))
       }),
     )
@@ -67,8 +68,11 @@ export class Probes extends DurableObject<Cloudflare.Env> {
     return askTarget(target, { ...this.env })
   }
 
-  /** From here, or from each region: more than half of those that answered have to say that it failed. */
-  async #ask(target: Target): Promise<string | undefined> {
+  /**
+   * From here, or from each region: more than half of those that answered have to say that it failed. Null when no region
+   * answered.
+   */
+  async #ask(target: Target): Promise<string | undefined | null> {
     const { regions } = target.probe.edge
     const namespace = this.env.FOURSEVEN_PROBES
     if (regions.length === 0) return this.ask(target)
@@ -78,6 +82,7 @@ export class Probes extends DurableObject<Cloudflare.Env> {
       ),
     )
     const said = answers.filter(answer => answer.status === 'fulfilled').map(({ value }) => value)
+    if (said.length === 0) return null
     const failures = said.filter(why => why !== undefined)
     // A region that says nothing says nothing about the endpoint.
     if (failures.length * 2 <= said.length) return undefined
@@ -85,7 +90,7 @@ export class Probes extends DurableObject<Cloudflare.Env> {
   }
 
   /** Tells the control object of a verdict that it does not know; when it cannot be reached, after the next probe. */
-  async #tell({ endpoint }: Target, turn: Turn, why: string | undefined): Promise<Turn> {
+  async #tell({ endpoint }: Target, turn: Turn, why: string | undefined | null): Promise<Turn> {
     const { verdict } = turn.state
     if (verdict === turn.told) return turn
     try {

@@ -78,17 +78,20 @@ export class Store {
       JSON.stringify(touched),
       isAutomatic ? 1 : 0,
     )
-    if (command.do === 'undo') {
-      // Of an undo that is undone, what it took back stands again.
-      this.#sql.exec('UPDATE changes SET undone_by = NULL WHERE undone_by = ?', command.version)
-      this.#sql.exec('UPDATE changes SET undone_by = ? WHERE version = ?', overlay.version, command.version)
-    }
+    if (command.do === 'undo') this.#undone(command.version, overlay.version)
     this.#sql.exec(
       `DELETE FROM changes WHERE automatic = ?1 AND version <=
         (SELECT version FROM changes WHERE automatic = ?1 ORDER BY version DESC LIMIT 1 OFFSET ?2)`,
       isAutomatic ? 1 : 0,
       isAutomatic ? kept.automaticChanges : kept.changes,
     )
+  }
+
+  /** Of an undo that is undone, what it took back stands again; when that was an undo itself, what that took back does not. */
+  #undone(version: number, by: number | null): void {
+    this.#sql.exec('UPDATE changes SET undone_by = ? WHERE version = ?', by, version)
+    const command = this.change(version)?.command
+    if (command?.do === 'undo') this.#undone(command.version, by === null ? version : null)
   }
 
   /** Newest first. */

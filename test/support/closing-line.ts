@@ -1,5 +1,5 @@
 // A vitest reporter that closes with one plain line of counts. Where CI is set a skipped test fails the run: there the
-// machine has everything the tests need.
+// machine has everything the tests need. A test that passed in its second turn only is named: it has a fault to be found.
 
 import type { Reporter, TestModule } from 'vitest/node'
 
@@ -10,6 +10,7 @@ export default class ClosingLine implements Reporter {
       for (const test of module.children.allTests()) {
         const { state } = test.result()
         counts[state] += 1
+        if (test.diagnostic()?.flaky === true) console.log(`passed in its second turn only: ${test.fullName}`)
         if (state === 'skipped') console.log(`skipped: ${test.fullName}${noteOf(test.result())}`)
       }
     }

@@ -4,6 +4,7 @@ import { startRelay } from '../../relay/relay.ts'
 import { type UdpEndpoint, udpClient, udpConfig, udpNamed, until } from './udp-lab.ts'
 
 test('when a thread dies its sessions begin anew on the same endpoint; those of others stay and lose no datagram', async () => {
+  const crowd = 24
   const ends = await Promise.all(['a', 'b', 'c'].map(udpNamed))
   const happened: ThreadEvent[] = []
   const config = udpConfig(
@@ -14,19 +15,20 @@ test('when a thread dies its sessions begin anew on the same endpoint; those of 
   const relay = await startRelay({ config, variables: {}, onRecord: () => {}, onThread })
   onTestFinished(() => relay.stop({ drainMs: 0 }))
   const { port } = relay.addresses.get('door')!
-  const clients = await Promise.all(Array.from({ length: 60 }, () => udpClient(port)))
+  const clients = await Promise.all(Array.from({ length: crowd }, () => udpClient(port)))
   const before = await Promise.all(clients.map(client => client.ask(`${client.port}/first`)))
 
   expect(relay.endThread(1)).toBe(true)
-  const rounds = 40
+  // All of it fits into what the kernel holds for an endpoint, should this process stand still meanwhile.
+  const rounds = 20
   for (let round = 0; round < rounds; round++) {
     for (const client of clients) client.send(`${client.port}/${round}`)
-    await new Promise(later => setTimeout(later, 10))
+    await new Promise(later => setTimeout(later, 20))
   }
   await until(() => happened.some(({ event }) => event === 'thread_replaced'))
   const lost = happened.find(({ event }) => event === 'thread_lost')!
   expect(lost.flows).toBeGreaterThan(0)
-  expect(lost.flows).toBeLessThan(60)
+  expect(lost.flows).toBeLessThan(crowd)
 
   // What came meanwhile for the thread that died has waited for the next one.
   await until(() => clients.every(({ heard }) => heard.some(said => said.endsWith(`/${rounds - 1}`))))
@@ -34,12 +36,12 @@ test('when a thread dies its sessions begin anew on the same endpoint; those of 
   const ports = portsByClient(ends)
   const stayed = clients.filter(client => ports.get(`${client.port}`)!.size === 1)
   await until(() => stayed.every(({ heard }) => heard.length === rounds + 1))
-  expect(stayed).toHaveLength(60 - lost.flows)
+  expect(stayed).toHaveLength(crowd - lost.flows)
   const endpointOf = (said: string) => said.split(':')[0]
   for (const [at, { heard }] of clients.entries()) {
     expect(new Set(heard.map(endpointOf))).toEqual(new Set([endpointOf(before[at]!)]))
   }
-  expect(relay.counts.get('door')!.open).toBe(60)
+  expect(relay.counts.get('door')!.open).toBe(crowd)
 })
 
 test('sessions known by their address alone all come to one thread, of any number', async () => {
